@@ -1,0 +1,1 @@
+"""Research on Qalypto market data from Jupyter and pandas."""

@@ -1,0 +1,183 @@
+"""Every error and warning of the package, in one tree.
+
+``QalyptoError`` is the root: ``except qr.QalyptoError`` catches whatever the package raises on purpose.
+Errors about an argument are also ``ValueError``, so that code written against pandas habits keeps working.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ArchiveError",
+    "ClosedError",
+    "ConfigurationError",
+    "FormatDroppedWarning",
+    "GapError",
+    "GapWarning",
+    "InputError",
+    "QalyptoError",
+    "QalyptoWarning",
+    "QueryError",
+    "RangeError",
+    "ResultTooLargeError",
+    "SampleDataWarning",
+    "UnknownNameError",
+    "WallClockWarning",
+]
+
+
+class QalyptoError(Exception):
+    """Root of all errors of this package."""
+
+
+class InputError(QalyptoError, ValueError):
+    """An argument cannot be used; nothing was sent.
+
+    Attributes
+    ----------
+    argument : str
+        Name of the argument at fault, as the caller wrote it.
+    """
+
+    def __init__(self, argument: str, message: str) -> None:
+        super().__init__(f"{argument}: {message}")
+        self.argument = argument
+
+
+class UnknownNameError(InputError):
+    """A symbol, exchange, interval, column or setting that does not exist here.
+
+    Attributes
+    ----------
+    value : str
+        What was asked for.
+    allowed : tuple of str
+        What could have been asked for.
+    """
+
+    def __init__(self, argument: str, value: object, allowed: Iterable[str], hint: str = "") -> None:
+        self.value = value
+        self.allowed = tuple(allowed)
+        close = get_close_matches(str(value).lower(), [a.lower() for a in self.allowed], n=1, cutoff=0.6)
+        meant = [a for a in self.allowed if close and a.lower() == close[0]]
+        parts = [f"{value!r} is not known"]
+        if meant:
+            parts.append(f"did you mean {meant[0]!r}?")
+        parts.append(f"allowed: {_listed(self.allowed)}")
+        if hint:
+            parts.append(hint)
+        super().__init__(argument, "; ".join(parts))
+
+
+class RangeError(InputError):
+    """A time range that contradicts itself or lies where nothing can be known."""
+
+
+class ConfigurationError(QalyptoError):
+    """The settings do not say, or contradict, where the data should come from."""
+
+
+class ArchiveError(QalyptoError):
+    """A folder of Parquet files that cannot be read as an archive.
+
+    Attributes
+    ----------
+    path : str
+        The file or folder at fault.
+    column : str or None
+        The column at fault, where it is one.
+    """
+
+    def __init__(self, path: object, message: str, *, column: str | None = None) -> None:
+        where = f"{path}, column {column!r}" if column else f"{path}"
+        super().__init__(f"{where}: {message}")
+        self.path = str(path)
+        self.column = column
+
+
+class ResultTooLargeError(QalyptoError):
+    """The answer would be larger than ``max_bytes``; nothing was downloaded.
+
+    Attributes
+    ----------
+    rows : int
+        Rows the answer would have.
+    estimated_bytes, max_bytes : int
+        What the frame would take, and what was allowed.
+    """
+
+    def __init__(self, message: str, *, rows: int, estimated_bytes: int, max_bytes: int) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.estimated_bytes = estimated_bytes
+        self.max_bytes = max_bytes
+
+
+class GapError(QalyptoError):
+    """Candles are missing and ``gaps="raise"`` was asked for.
+
+    Attributes
+    ----------
+    holes : pandas.DataFrame
+        One row a hole: exchange, symbol, interval, start (inclusive), end (exclusive), bars.
+    """
+
+    def __init__(self, message: str, holes: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.holes = holes
+
+
+class QueryError(QalyptoError):
+    """ClickHouse refused or broke off a query.
+
+    Attributes
+    ----------
+    code : int or None
+        ClickHouse's error code.
+    query_id : str or None
+        The id under which the query ran.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None, query_id: str | None = None) -> None:
+        tail = "".join(f" [{k} {v}]" for k, v in (("code", code), ("query", query_id)) if v is not None)
+        super().__init__(message + tail)
+        self.code = code
+        self.query_id = query_id
+
+
+class ClosedError(QalyptoError):
+    """The connection was closed, or belongs to a process this one was forked from."""
+
+
+class QalyptoWarning(UserWarning):
+    """Root of all warnings of this package."""
+
+
+class SampleDataWarning(QalyptoWarning):
+    """No account is configured: the answers come from the synthetic sample, not from a market."""
+
+
+class GapWarning(QalyptoWarning):
+    """Candles are missing in the answer."""
+
+
+class WallClockWarning(QalyptoWarning):
+    """SQL on a clocked connection calls ``now()``, which is wall time there."""
+
+
+class FormatDroppedWarning(QalyptoWarning):
+    """A trailing FORMAT clause was dropped: the answer is a DataFrame."""
+
+
+def _listed(names: tuple[str, ...], most: int = 24) -> str:
+    shown = ", ".join(names[:most])
+    rest = len(names) - most
+    return f"{shown} and {rest} more" if rest > 0 else shown or "none"
+
+
