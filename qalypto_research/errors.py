@@ -6,8 +6,11 @@ Errors about an argument are also ``ValueError``, so that code written against p
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
+from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -175,9 +178,18 @@ class FormatDroppedWarning(QalyptoWarning):
     """A trailing FORMAT clause was dropped: the answer is a DataFrame."""
 
 
+def warn_caller(message: str, category: type[QalyptoWarning]) -> None:
+    """Warn at the line of the user's code that led here, however deep inside the package the cause is."""
+    passed_through = (__name__.partition(".")[0], "contextlib")
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - how warnings finds it, too
+    level = 1
+    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] in passed_through:
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
+
+
 def _listed(names: tuple[str, ...], most: int = 24) -> str:
     shown = ", ".join(names[:most])
     rest = len(names) - most
     return f"{shown} and {rest} more" if rest > 0 else shown or "none"
-
-

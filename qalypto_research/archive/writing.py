@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ _ARROW_TYPES: Final[dict[str, pa.DataType]] = {
     "String": pa.string(),
 }
 
-ArrayLike = npt.NDArray[Any] | pa.Array | pa.ChunkedArray
+ArrayLike: TypeAlias = npt.NDArray[Any] | pa.Array | pa.ChunkedArray
 
 
 def arrow_type(column: Column) -> pa.DataType:

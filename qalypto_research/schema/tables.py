@@ -44,9 +44,9 @@ class Table:
     identity : tuple of str
         Columns that make two rows the same fact (a non-empty ``trade_id``; a candle's open time).
     tie_break : tuple of str
-        SQL expressions that order rows of equal timestamp, exchange and symbol.
+        SQL, over a row ``t``, that orders rows of equal timestamp, exchange and symbol.
     seen_without_record : str
-        SQL for the moment a row became known, where the archive has no ``_seen``; NULL is never.
+        SQL, over a row ``t``, for the moment it became known where the archive has no ``_seen``; NULL is never.
     """
 
     name: str
@@ -73,7 +73,7 @@ _MS: Final = "DateTime64(3, 'UTC')"
 HIDDEN: Final = (
     Column("_seen", "Nullable(DateTime64(6, 'UTC'))", "time", "", "UTC, us", "when the row was first known to whoever recorded it"),
     Column("_seq", "Nullable(Int64)", "number", "", "", "order of arrival among rows of equal _seen"),
-    Column("_producer_received", "Nullable(Float64)", "number", "producer_received", "epoch ms", "when the service's producer had it from the exchange"),
+    Column("_producer_received", "Nullable(Float64)", "number", "producer_received", "epoch ms", "when the producer had it"),
 )
 """Columns an archive may carry beside the service's. They never appear in frames or in ``SELECT *``."""
 
@@ -101,9 +101,9 @@ TRADE: Final = Table(
         Column("is_liquidation", "UInt8", "flag", "data.is_liquidation", "", "whether a forced liquidation"),
     ),
     identity=("exchange", "symbol", "trade_id"),
-    # Numeric ids by value (without leading zeros, the shorter is the smaller), the others after them by spelling.
-    tie_break=("toUInt64OrNull(trade_id) ASC NULLS LAST", "trade_id"),
-    seen_without_record="toDateTime64(timestamp, 6, 'UTC')",
+    # Numeric ids by value, the others after them by spelling.
+    tie_break=("ifNull(toUInt64OrNull(t.trade_id), 18446744073709551615)", "t.trade_id"),
+    seen_without_record="toDateTime64(t.timestamp, 6, 'UTC')",
 )
 
 TICKER: Final = Table(
@@ -129,11 +129,11 @@ TICKER: Final = Table(
     ),
     identity=("exchange", "symbol", "timestamp"),
     tie_break=(),
-    seen_without_record="toDateTime64(timestamp, 6, 'UTC')",
+    seen_without_record="toDateTime64(t.timestamp, 6, 'UTC')",
 )
 
 
-def interval_ms_sql(column: str = "interval") -> str:
+def interval_ms_sql(column: str = "t.interval") -> str:
     """Return SQL for a candle's length in ms; NULL for an interval outside the vocabulary."""
     names = ", ".join(f"'{name}'" for name in INTERVAL_MS)
     lengths = ", ".join(str(ms) for ms in INTERVAL_MS.values())
@@ -153,15 +153,13 @@ KLINE: Final = Table(
         _number("volume", "base currency", "traded volume", nullable=False),
         _number("quote_volume", "quote currency", "turnover"),
         Column("num_trades", "Nullable(Int32)", "number", "data.num_trades", "", "number of trades"),
-        Column("close_time", f"Nullable({_MS})", "time", "data.close_time", "UTC, ms", "last instant of the candle, where the exchange says it"),
+        Column("close_time", f"Nullable({_MS})", "time", "data.close_time", "UTC, ms", "last instant of the candle"),
         Column("is_final", "UInt8", "flag", "data.is_final", "", "whether the candle is closed"),
     ),
     identity=("exchange", "symbol", "interval", "timestamp"),
     tie_break=(interval_ms_sql(),),
     # The close_time may be NULL and a running row says nothing about when it was current: without a record it is never shown.
-    seen_without_record=(
-        f"if(is_final = 1, addMilliseconds(toDateTime64(timestamp, 6, 'UTC'), {interval_ms_sql()}), NULL)"
-    ),
+    seen_without_record=(f"if(t.is_final = 1, addMilliseconds(toDateTime64(t.timestamp, 6, 'UTC'), {interval_ms_sql()}), NULL)"),
 )
 
 ORDERBOOK: Final = Table(
@@ -179,7 +177,7 @@ ORDERBOOK: Final = Table(
     ),
     identity=("exchange", "symbol", "timestamp", "sequence_id"),
     tie_break=(),
-    seen_without_record="toDateTime64(timestamp, 6, 'UTC')",
+    seen_without_record="toDateTime64(t.timestamp, 6, 'UTC')",
 )
 
 TABLES: Final = {t.name: t for t in (TRADE, TICKER, KLINE, ORDERBOOK)}

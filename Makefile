@@ -1,0 +1,98 @@
+# Everything is set up in .venv, from the versions in .ci/lock.txt. Needs python3 (3.11 or newer, with venv) and make.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := .ci/lock.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+INSTALL := $(PIP) install --constraint $(LOCK) --build-constraint $(LOCK)
+
+# Budgets in minutes on two cores; together under half an hour. A suite that outlives its budget is stopped and fails.
+BUDGET_RUNTIME := 4
+BUDGET_TOOLS := 2
+BUDGET_LINT := 2
+BUDGET_SUITE := 9
+BUDGET_CONTRACT := 2
+BUDGET_NOTEBOOKS := 3
+BUDGET_WHEEL := 4
+TIMEOUT := $(shell command -v timeout || command -v gtimeout)
+# At a terminal Ctrl-C must reach the tests, elsewhere whatever they started is stopped too; `exec`, or only the shell would be.
+within = $(if $(TIMEOUT),$(TIMEOUT) $(if $(CI),,--foreground) --kill-after=10 $(1)m) sh -ec
+
+PYTEST := $(BIN)/python -m pytest
+# A system without a zone database would take every TZ for UTC.
+ifeq ($(wildcard /usr/share/zoneinfo),)
+test suite contract: export TZDIR = $(shell $(BIN)/python -c "import tzdata; print(tzdata.__path__[0])")/zoneinfo
+endif
+
+.PHONY: help demo test lint suite contract notebooks wheel bench lock sample format clean
+.NOTPARALLEL:
+
+help:
+	@echo "make demo       set up and show the package at work on its sample"
+	@echo "make test       set up and run every check below, as the CI does"
+	@echo "make lint       ruff, mypy, import-linter"
+	@echo "make suite      the tests, in random order, with coverage"
+	@echo "make contract   the frame contract again, in other time zones"
+	@echo "make notebooks  execute the notebooks"
+	@echo "make wheel      build, install in a fresh environment, run the demo there"
+	@echo "make bench      the benchmarks (not part of make test)"
+	@echo "make format     ruff's formatter and safe fixes"
+	@echo "make sample     generate data_samples anew"
+	@echo "make lock       renew the pinned versions"
+	@echo "make clean      remove .venv and what the tools left"
+
+demo: .venv/runtime
+	@$(BIN)/qalypto demo
+
+test: lint suite contract notebooks wheel
+	@echo "All passed."
+
+lint: .venv/test
+	$(call within,$(BUDGET_LINT)) '$(BIN)/ruff check .; $(BIN)/ruff format --check .; $(BIN)/mypy; exec $(BIN)/lint-imports'
+
+suite: .venv/test
+	TZ=UTC $(call within,$(BUDGET_SUITE)) 'exec $(PYTEST) -m "not notebook and not wheel" --cov --cov-report=term'
+
+# Locale and hash seed must not matter either, so they differ here.
+contract: .venv/test
+	TZ=Asia/Tokyo LC_ALL=C PYTHONHASHSEED=1 $(call within,$(BUDGET_CONTRACT)) 'exec $(PYTEST) -m contract'
+	TZ=America/New_York PYTHONHASHSEED=2 $(call within,$(BUDGET_CONTRACT)) 'exec $(PYTEST) -m contract'
+
+notebooks: .venv/test
+	$(call within,$(BUDGET_NOTEBOOKS)) 'exec $(PYTEST) -m notebook'
+
+wheel: .venv/test
+	$(call within,$(BUDGET_WHEEL)) 'exec $(PYTEST) -m wheel'
+
+bench: .venv/test
+	@$(INSTALL) --group bench
+	$(PYTEST) tests/benchmarks -p no:randomly --timeout=0 --capture=no
+
+format: .venv/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+sample: .venv/test
+	$(BIN)/qalypto generate data_samples --sample
+
+lock: .venv/test
+	$(PIP) install --group lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --upgrade \
+		--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \
+		--output-file $(LOCK) pyproject.toml
+
+# The stamps are renewed when the dependencies or their pins change.
+.venv/runtime: pyproject.toml $(LOCK)
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, this is ' + sys.version.split()[0])"
+	@echo "Setting up .venv: a minute or two, once."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(call within,$(BUDGET_RUNTIME)) '$(PIP) install --constraint $(LOCK) --upgrade pip; exec $(INSTALL) --editable .'
+	@touch $@
+
+.venv/test: .venv/runtime
+	@echo "Adding the tools for tests."
+	@$(call within,$(BUDGET_TOOLS)) 'exec $(INSTALL) --group test --group lint'
+	@touch $@
+
+clean:
+	rm -rf .venv .bench .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist build
+	find qalypto_research tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,55 @@
+"""SQL of an archive's tables: files below, the clock's guard above them.
+
+Every read goes through a parameterised view ``<table>_at(moment = ...)`` that shows a row iff it was seen at or before
+that moment. Nothing above the engine can leave the guard out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qalypto_research.schema.tables import HIDDEN, Table
+
+ARRIVAL: Final = ("_seen", "_seq", "_path", "_row_number")
+"""Order of arrival: as recorded, and where nothing was recorded by place in the files."""
+
+
+def file_table_ddl(name: str, table: Table, pattern: str) -> str:
+    """Return DDL for a table over the Parquet files that match `pattern`.
+
+    Hidden columns are nullable: a file without them reads as NULL there, while every other column was found in every
+    footer before.
+    """
+    columns = ", ".join(f"`{c.name}` {c.clickhouse}" for c in (*table.columns, *HIDDEN))
+    return f"CREATE TABLE {name} ({columns}) ENGINE = File(Parquet, '{pattern}')"
+
+
+def empty_table_ddl(name: str, table: Table) -> str:
+    """Return DDL for what stands in for the files of a table the archive does not have."""
+    columns = ", ".join(f"`{c.name}` {c.clickhouse}" for c in (*table.columns, *HIDDEN))
+    return f"CREATE TABLE {name} ({columns}, _path String, _row_number Nullable(UInt64)) ENGINE = Memory"
+
+
+def guarded_view_ddl(name: str, table: Table, sources: list[str]) -> str:
+    """Return DDL for the view that shows of `sources` what had been seen at its parameter ``moment``.
+
+    It has the service's columns and those of ``ARRIVAL``, ``_seen`` filled in where it was not recorded.
+    """
+    columns = ", ".join(f"`{c}`" for c in table.column_names)
+    selects = [
+        f"SELECT {columns}, {seen_sql(table)} AS _seen, t._seq AS _seq, _path, _row_number FROM {source} AS t "
+        f"WHERE {seen_sql(table)} <= {{moment:DateTime64(6, 'UTC')}}"
+        for source in sources
+    ]
+    return f"CREATE VIEW {name} AS {' UNION ALL '.join(selects)}"
+
+
+def seen_sql(table: Table) -> str:
+    """Return SQL for the moment the row ``t`` was seen; NULL is never."""
+    return f"coalesce(t._seen, {table.seen_without_record})"
+
+
+def public_view_ddl(name: str, table: Table, guarded: str, moment_us: int) -> str:
+    """Return DDL for the view a user's SQL reads: the service's columns alone, as known at `moment_us`."""
+    columns = ", ".join(f"`{c}`" for c in table.column_names)
+    return f"CREATE VIEW {name} AS SELECT {columns} FROM {guarded}(moment = fromUnixTimestamp64Micro({moment_us}, 'UTC'))"

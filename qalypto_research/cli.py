@@ -1,0 +1,106 @@
+"""The command line, ``qalypto``: show the package at work, generate synthetic archives."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from qalypto_research.errors import QalyptoError
+
+_DEMO = """\
+import qalypto_research as qr
+con = qr.connect("sample")
+df = qr.klines("BTCUSDT", "1h", days=7)
+df[["open", "high", "low", "close", "volume"]].tail()"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words after the program's name; by default those it was started with.
+
+    Returns
+    -------
+    int
+        0, or 1 where an error was printed.
+    """
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        given.run(given)
+    except QalyptoError as error:
+        print(f"qalypto: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("qalypto: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="qalypto", description="Research on Qalypto market data.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="show candles, trades and a comparison from the packaged sample")
+    demo.set_defaults(run=_demo)
+
+    generate = commands.add_parser("generate", help="generate a synthetic archive, or go on with one")
+    generate.add_argument("folder", help="the archive's folder; made if it is not there")
+    generate.add_argument("--sample", action="store_true", help="make the packaged sample there; all else is given then")
+    generate.add_argument("--seed", type=int, help="seed of all randomness (1)")
+    generate.add_argument("--start", help="first moment of ticks, ISO 8601, UTC (2026-03-02 12:00)")
+    generate.add_argument("--end", help="end of the ticks, exclusive")
+    generate.add_argument("--hours", type=float, help="length of the ticks, instead of --end (1)")
+    generate.add_argument("--rate", type=float, help="trades a second over all series (50)")
+    generate.add_argument("--trades", type=int, help="trades to aim at, instead of --rate")
+    generate.add_argument("--tables", help="of trade,ticker,kline,orderbook (all)")
+    generate.add_argument("--symbols", help="of the documented ten (all)")
+    generate.add_argument("--exchanges", help="of binance,bitget,bybit,okx (all)")
+    generate.add_argument("--block", help="length of a file, such as 1h or 30m (1h)")
+    generate.set_defaults(run=_generate)
+    return parser
+
+
+def _demo(_: argparse.Namespace) -> None:
+    # The engine and pandas are loaded only when a command needs them, so that --help answers at once.
+    import pandas as pd  # noqa: PLC0415
+
+    import qalypto_research as qr  # noqa: PLC0415
+
+    with qr.connect("sample") as con, pd.option_context("display.width", 120, "display.max_columns", 12):
+        print("The packaged sample is synthetic. It is not the market.\n")
+        print("\n".join(f">>> {line}" for line in _DEMO.splitlines()))
+        candles = con.klines("BTCUSDT", "1h", days=7)
+        print(candles[["open", "high", "low", "close", "volume"]].tail())
+        print(f"\n{len(candles)} candles, {candles.index[0]:%Y-%m-%d %H:%M} to {candles.index[-1]:%Y-%m-%d %H:%M} UTC.\n")
+        print('>>> qr.trades("BTCUSDT", minutes=5)[["price", "amount", "side"]].tail(3)')
+        print(con.trades("BTCUSDT", minutes=5)[["price", "amount", "side"]].tail(3))
+        print(f"\nThe clock of the sample stands at {con.clock.now():%Y-%m-%d %H:%M:%S} UTC: what came later is not visible yet.")
+        print("Next: notebooks/01_history.ipynb, or README.md.")
+
+
+def _generate(given: argparse.Namespace) -> None:
+    from qalypto_research.errors import InputError  # noqa: PLC0415
+    from qalypto_research.local.generator import generate, generate_sample  # noqa: PLC0415
+
+    options = {
+        name: getattr(given, name)
+        for name in ("seed", "start", "end", "hours", "rate", "trades", "tables", "symbols", "exchanges", "block")
+        if getattr(given, name) is not None
+    }
+    for name in ("tables", "symbols", "exchanges"):
+        if name in options:
+            options[name] = [word.strip() for word in options[name].split(",")]
+    if given.sample and options:
+        raise InputError("--sample", f"fixes everything; leave out {', '.join(f'--{name}' for name in options)}")
+    made = generate_sample(given.folder) if given.sample else generate(given.folder, **options, progress=_say)
+    print(f"{given.folder}: {made}")
+
+
+def _say(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done} of {total} blocks", end="\n" if done == total else "", file=sys.stderr)

@@ -1,0 +1,166 @@
+"""The default connection, and the calls on it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import inspect
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from qalypto_research.config import Settings
+from qalypto_research.connection import Connection, open_archive, open_sample
+from qalypto_research.errors import ConfigurationError, InputError, SampleDataWarning, UnknownNameError, warn_caller
+from qalypto_research.history import api
+from qalypto_research.timerange import DurationLike, TimeLike, parse_duration
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Target = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+_SETTINGS: Final = ("ingestion_delay",)
+
+_open: Final[list[Connection]] = []
+"""Connections made by ``connect``, the default last; those before it are what closing it gives back."""
+
+_lock: Final = threading.RLock()
+
+
+def connect(
+    target: Target | None = None,
+    *,
+    at: TimeLike | None = None,
+    speed: float = 1.0,
+    exchange: str | None = None,
+    **settings: Any,
+) -> Connection:
+    """Open a connection and make it the default.
+
+    Parameters
+    ----------
+    target : str, path or list of paths, optional
+        ``"sample"``: the packaged synthetic sample. A folder: the archive there; a list of folders: one archive over
+        all of them. By default what ``QALYPTO_TARGET`` says, else the sample, with a ``SampleDataWarning``.
+        ``"service"`` and URLs are for accounts, which this version cannot use yet.
+    at : str, datetime or Timestamp, optional
+        Where the clock stands: nothing that became known later is visible. Naive times are UTC. By default where the
+        archive's manifest says, else just past its last row.
+    speed : float
+        How fast the clock runs once it is started; 1 is true pace.
+    exchange : str, optional
+        Exchange of calls that name none. By default "binance", or the only one there is.
+    **settings
+        ``ingestion_delay="2s"``: how long after it was seen a row arrives in the tables; 0 by default.
+
+    Returns
+    -------
+    Connection
+        Also a context manager: leaving it closes it, and the default before it is the default again.
+
+    Raises
+    ------
+    ConfigurationError
+        The service was asked for, or an account is configured.
+    ArchiveError
+        No such folder, no market data in it, or a file that fails validation.
+    RangeError
+        `at` lies before anything was known.
+    InputError
+        Any other argument that cannot be used.
+
+    Examples
+    --------
+    >>> import qalypto_research as qr
+    >>> with qr.connect("sample", at="2026-03-02 12:30") as con:
+    ...     len(con.klines("BTCUSDT", "1m", hours=1))
+    60
+    """
+    options: dict[str, Any] = {"at": at, "speed": _speed(speed), "exchange": _exchange(exchange), "ingestion_delay": _delay(settings)}
+    con = _opened(target, options)
+    with _lock:
+        # What the default before gave back is let go with it, unless it is the subject of a with statement.
+        if len(_open) > 1 and not _open[-1].lifetime.entered:
+            del _open[-2]
+        _open.append(con)
+    return con
+
+
+def default_connection() -> Connection:
+    """Return the default connection, opened if there is none."""
+    with _lock:
+        while _open and _open[-1].closed:
+            _open.pop()
+        return _open[-1] if _open else connect()
+
+
+def _opened(target: Target | None, options: dict[str, Any]) -> Connection:
+    if target is None:
+        settings = Settings()
+        if settings.target is not None:
+            return _opened(settings.target, options)
+        if settings.username is not None:
+            raise ConfigurationError(f"QALYPTO_USERNAME is set, so the account is meant; {_NOT_YET}")
+        con = open_sample(**options)
+        warn_caller(
+            f"no account is configured: answers come from the packaged sample, which is synthetic and not the market "
+            f"(clock {con.clock.now():%Y-%m-%d %H:%M:%S} UTC). qr.connect('sample') says the same and does not warn",
+            SampleDataWarning,
+        )
+        return con
+    if not isinstance(target, (str, os.PathLike)):
+        folders = [Path(folder) for folder in target]
+        if not folders:
+            raise InputError("target", "is an empty list; give at least one folder")
+        return open_archive(folders, **options)
+    if target == "sample":
+        return open_sample(**options)
+    if target == "service" or "://" in str(target):
+        raise ConfigurationError(f"target={str(target)!r}: {_NOT_YET}")
+    return open_archive([Path(target)], **options)
+
+
+_NOT_YET: Final = "this version does not reach the service yet. Use qr.connect('sample') or qr.connect('<folder of an archive>')"
+
+
+def _speed(speed: float) -> float:
+    if isinstance(speed, bool) or not isinstance(speed, (int, float)):
+        raise InputError("speed", f"{speed!r} must be a number above zero; 1 is true pace")
+    return float(speed)
+
+
+def _exchange(exchange: str | None) -> str | None:
+    if exchange is not None and not isinstance(exchange, str):
+        raise InputError("exchange", f"{exchange!r} is not a name; give one exchange, or none")
+    return exchange
+
+
+def _delay(settings: dict[str, Any]) -> dt.timedelta:
+    for name in settings:
+        if name not in _SETTINGS:
+            raise UnknownNameError("settings", name, _SETTINGS)
+    delay: DurationLike | None = settings.get("ingestion_delay")
+    return dt.timedelta(0) if delay is None else parse_duration(delay, "ingestion_delay")
+
+
+def _on_default(call: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
+    """Return `call` without its first argument: the default connection stands in for it."""
+
+    @functools.wraps(call)
+    def on_default(*args: P.args, **kwargs: P.kwargs) -> R:
+        return call(default_connection(), *args, **kwargs)
+
+    whole = inspect.signature(call)
+    on_default.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])  # type: ignore[attr-defined]
+    return on_default
+
+
+klines = _on_default(api.klines)
+trades = _on_default(api.trades)
+tickers = _on_default(api.tickers)
+orderbook_tops = _on_default(api.orderbook_tops)
+symbols = _on_default(api.symbols)
+sql = _on_default(api.sql)

@@ -1,0 +1,85 @@
+"""The answer to a user's own SELECT as a frame: its columns as selected, their dtypes by the contract."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from qalypto_research.schema.frames import VOCABULARY, category
+
+_WRAPPER: Final = re.compile(r"^(?:Nullable|LowCardinality)\((.*)\)$")
+_ENUM_NAME: Final = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)")
+
+_NAT: Final = np.iinfo(np.int64).min
+
+_EXACT_IN_FLOAT: Final = 32
+"""Integers of so many bits are exact as float64, in which a NULL can be NaN."""
+
+
+def to_answer(table: pa.Table, types: Sequence[str]) -> pd.DataFrame:
+    """Return `table` as a frame, rows and columns in their order.
+
+    Times and dates become ``datetime64[us, UTC]`` (a time without a zone is the engine's, which is UTC); text and enums
+    ``str``, and a category where the column is called exchange, symbol, side or interval; floats and integers keep
+    their type. Integers with NULL become float64 up to 32 bits, beyond that pandas' nullable ``Int64`` or ``UInt64``,
+    so that none loses a digit. Everything else is as Arrow gives it.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The answer.
+    types : sequence of str
+        ClickHouse's type of each column: Arrow shows a DateTime and an Enum as bare numbers.
+    """
+    columns = [_column(name, table.column(i), _bare(types[i])) for i, name in enumerate(table.column_names)]
+    frame = pd.concat(columns, axis=1)
+    frame.columns = pd.Index(table.column_names)
+    return frame
+
+
+def _bare(kind: str) -> str:
+    while found := _WRAPPER.match(kind):
+        kind = found[1]
+    return kind
+
+
+def _column(name: str, chunks: pa.ChunkedArray, clickhouse: str) -> pd.Series[Any]:
+    if pa.types.is_dictionary(chunks.type):
+        chunks = chunks.cast(chunks.type.value_type)
+    if clickhouse.startswith(("DateTime", "Date")):
+        return pd.Series(_times(chunks))
+    if clickhouse.startswith("Enum"):
+        names = {int(number): text for text, number in _ENUM_NAME.findall(clickhouse)}
+        chunks = pa.chunked_array([pa.array([names.get(v) for v in chunks.to_pylist()], pa.large_string())])
+    kind = chunks.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _texts(name, chunks)
+    if pa.types.is_integer(kind) and chunks.null_count:
+        if kind.bit_width <= _EXACT_IN_FLOAT:
+            return pd.Series(np.array(chunks.cast(pa.float64()).to_numpy()))
+        return pd.Series(chunks.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}.get))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return pd.Series(np.array(chunks.to_numpy()))
+    return pd.Series(chunks.to_pandas())
+
+
+def _texts(name: str, chunks: pa.ChunkedArray) -> pd.Series[Any]:
+    own = pa.concat_arrays([*(c.cast(pa.large_string()) for c in chunks.chunks), pa.array([], pa.large_string())])
+    texts = pd.Series(pd.array(own, dtype="str"))
+    kind = next((k for k in VOCABULARY if k == name), None)
+    return texts if kind is None else texts.astype(category(kind, texts.dropna().unique()))
+
+
+def _times(chunks: pa.ChunkedArray) -> pd.DatetimeIndex:
+    if pa.types.is_uint32(chunks.type):  # DateTime: seconds since 1970 UTC
+        chunks = chunks.cast(pa.int64()).cast(pa.timestamp("s"))
+    elif pa.types.is_date(chunks.type):
+        chunks = chunks.cast(pa.timestamp("s"))
+    exact = chunks.cast(pa.timestamp("us", chunks.type.tz), safe=False)
+    microseconds = exact.cast(pa.int64()).fill_null(_NAT).to_numpy()
+    return pd.DatetimeIndex(np.array(microseconds).view("datetime64[us]")).tz_localize("UTC")

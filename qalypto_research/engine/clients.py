@@ -1,0 +1,94 @@
+"""Clients of the embedded ClickHouse: opened when needed, used by one call at a time, all closed together."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+from qalypto_research.errors import ClosedError
+
+SETTINGS: Final[dict[str, Any]] = {
+    # The engine's zone is the host's; ours is UTC.
+    "session_timezone": "UTC",
+    # Arrow that can be taken over column by column: names as dictionaries, text as text, no compression in process.
+    "output_format_arrow_low_cardinality_as_dictionary": 1,
+    "output_format_arrow_string_as_string": 1,
+    "output_format_arrow_compression_method": "none",
+    # Few large blocks: each costs a dictionary and a round of copying.
+    "max_block_size": 1_000_000,
+    "preferred_block_size_bytes": 0,
+}
+
+_READ_ONLY: Final = {"readonly": 2}
+
+
+class ClientPool:
+    """Handles to the one engine of this process.
+
+    A handle serves one call at a time, so concurrent calls each borrow their own. The databases live in memory while
+    any handle is open: a pool keeps those it has until it is closed.
+
+    Parameters
+    ----------
+    read_only : bool
+        Whether the handles may change nothing: for SQL that users wrote.
+    """
+
+    def __init__(self, *, read_only: bool = False) -> None:
+        self._settings = SETTINGS | (_READ_ONLY if read_only else {})
+        self._idle: list[Client] = []
+        self._open: list[Client] = []
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._closed = False
+
+    @contextmanager
+    def borrow(self) -> Iterator[Client]:
+        """Lend a client for one call.
+
+        Raises
+        ------
+        ClosedError
+            The pool was closed, or this process was forked from the one that opened it.
+        """
+        client = self._take()
+        try:
+            yield client
+        finally:
+            with self._lock:
+                if self._closed:
+                    client.close()
+                else:
+                    self._idle.append(client)
+
+    def _take(self) -> Client:
+        if os.getpid() != self._pid:
+            raise ClosedError(
+                "this connection was opened before the process was forked, and the engine does not survive that; "
+                "call qr.connect() in the new process, or start it with the 'spawn' method"
+            )
+        with self._lock:
+            if self._closed:
+                raise ClosedError("this connection is closed; call qr.connect() for a new one")
+            if self._idle:
+                return self._idle.pop()
+        client = clickhouse_connect.get_client(interface="chdb", path=":memory:", settings=self._settings)
+        with self._lock:
+            self._open.append(client)
+        return client
+
+    def close(self) -> None:
+        """Close every client; one in use is closed when its call is over."""
+        with self._lock:
+            if self._closed or os.getpid() != self._pid:
+                return
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for client in idle:
+            client.close()

@@ -1,0 +1,248 @@
+"""The embedded engine: ClickHouse in this process over an archive's Parquet files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+
+from qalypto_research.archive.layout import DataFile
+from qalypto_research.archive.visibility import ARRIVAL
+from qalypto_research.clock import to_us
+from qalypto_research.engine.answers import to_answer
+from qalypto_research.engine.catalog import Catalog, FileFacts, Series, build_catalog, drop_catalog, list_roots
+from qalypto_research.engine.clients import ClientPool
+from qalypto_research.engine.failures import translated
+from qalypto_research.engine.moments import Moments
+from qalypto_research.engine.progress import Progress
+from qalypto_research.engine.running import run_cancellable
+from qalypto_research.errors import ClosedError, QueryError
+from qalypto_research.schema.tables import Table
+
+MOMENT: Final = "moment"
+"""The bound parameter by which every statement of a snapshot says when it is."""
+
+
+class EmbeddedEngine:
+    """Answers SQL over one or several archive folders that may grow while it is open.
+
+    Parameters
+    ----------
+    roots : tuple of pathlib.Path
+        Folders, absolute.
+
+    Raises
+    ------
+    ArchiveError
+        No market data there, or a file that fails validation.
+    """
+
+    def __init__(self, roots: tuple[Path, ...]) -> None:
+        self._roots = roots
+        self._pool = ClientPool()
+        self._user_pool = ClientPool(read_only=True)
+        self._lock = threading.Lock()
+        self._moments: dict[str, Moments] = {}
+        self._catalog: Catalog | None = None
+        try:
+            self._catalog = self._build({})
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._catalog is None
+
+    def seen_bounds_us(self) -> tuple[int, int] | None:
+        """Return when the first and the last row became known, microseconds since 1970 UTC; None if no row ever does."""
+        with self._pinned() as catalog:
+            return catalog.seen_bounds_us()
+
+    @contextmanager
+    def snapshot(self, moment: pd.Timestamp, delay: dt.timedelta = dt.timedelta(0)) -> Iterator[EmbeddedSnapshot]:
+        """Lend a view of the archive as it was known at `moment`: the same for all statements of one call.
+
+        Parameters
+        ----------
+        moment : pandas.Timestamp
+            The call's now.
+        delay : datetime.timedelta
+            How long after it was seen a row arrives in the tables.
+        """
+        with self._pinned() as catalog:
+            yield EmbeddedSnapshot(self, catalog, moment, moment - delay)
+
+    def close(self) -> None:
+        """Let go of the engine. A call in flight ends as it would have."""
+        with self._lock:
+            catalog, self._catalog = self._catalog, None
+        if catalog is not None and not catalog.users:
+            self._drop(catalog)
+        self._user_pool.close()
+        self._pool.close()
+
+    def execute(self, sql: str, parameters: Mapping[str, Any], label: str | None, database: str | None = None) -> tuple[pa.Table, str]:
+        """Run one statement to its end; see ``EmbeddedSnapshot.fetch``.
+
+        Returns
+        -------
+        table : pyarrow.Table
+            The answer.
+        query_id : str
+            The id it ran under.
+        """
+        query_id = uuid.uuid4().hex
+        pool = self._pool if database is None else self._user_pool
+        # The embedded client takes no query id, so the statement carries it, and is found by it.
+        tagged = f"/* {query_id} */ {sql}"
+        with pool.borrow() as client, Progress(label or "") as progress:
+            client.database = database or "default"
+
+            def work() -> bytes:
+                with translated(query_id):
+                    return client.raw_query(tagged, parameters=dict(parameters), fmt="ArrowStream")
+
+            raw = run_cancellable(
+                work,
+                cancel=lambda: self._kill(query_id),
+                waiting=(lambda: self._watch(query_id, progress)) if label else (lambda: None),
+            )
+        try:
+            return pa.ipc.open_stream(pa.py_buffer(raw)).read_all(), query_id
+        except pa.ArrowException as error:
+            raise QueryError(f"the answer broke off ({error})", query_id=query_id) from error
+
+    def _kill(self, query_id: str) -> None:
+        with suppress(ClosedError), self._pool.borrow() as client:
+            client.command(f"KILL QUERY WHERE query LIKE '/* {query_id} */%' ASYNC")
+
+    def _watch(self, query_id: str, progress: Progress) -> None:
+        with self._pool.borrow() as client:
+            found = client.query(
+                f"SELECT read_rows, total_rows_approx FROM system.processes WHERE query LIKE '/* {query_id} */%'"
+            ).result_rows
+        if found:
+            progress.reach(int(found[0][0]), int(found[0][1]) or None)
+
+    @contextmanager
+    def public_database(self, catalog: Catalog, moment_us: int) -> Iterator[str]:
+        """Lend the database whose tables show what `catalog` knew at `moment_us`."""
+        with self._moments[catalog.database].at(moment_us) as database:
+            yield database
+
+    @contextmanager
+    def _pinned(self) -> Iterator[Catalog]:
+        catalog = self._pin()
+        try:
+            yield catalog
+        finally:
+            with self._lock:
+                catalog.users -= 1
+                over = not catalog.users and catalog is not self._catalog
+            if over:
+                self._drop(catalog)
+
+    def _pin(self) -> Catalog:
+        """Return the catalog of the files as they stand, made anew if they have changed, and count the user."""
+        with self._lock:
+            current = self._catalog
+            if current is None:
+                raise ClosedError("this connection is closed; call qr.connect() for a new one")
+            if list_roots(self._roots) != current.listings:
+                before, self._catalog = current, self._build(current.files)
+                if not before.users:
+                    self._drop(before)
+                current = self._catalog
+            current.users += 1
+            return current
+
+    def _build(self, known: Mapping[DataFile, FileFacts]) -> Catalog:
+        with self._pool.borrow() as client:
+            catalog = build_catalog(client, self._roots, known)
+        self._moments[catalog.database] = Moments(self._pool.borrow, catalog.guarded)
+        return catalog
+
+    def _drop(self, catalog: Catalog) -> None:
+        # Closed meanwhile: the engine takes its databases along.
+        with suppress(ClosedError), self._pool.borrow() as client:
+            self._moments.pop(catalog.database).drop()
+            drop_catalog(client, catalog)
+
+
+class EmbeddedSnapshot:
+    """An archive as it was known at one moment.
+
+    Attributes
+    ----------
+    moment : pandas.Timestamp
+        The call's now.
+    query_ids : list of str
+        Ids of the statements run so far.
+    """
+
+    def __init__(self, engine: EmbeddedEngine, catalog: Catalog, moment: pd.Timestamp, seen_by: pd.Timestamp) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._seen_by = seen_by
+        self.moment = moment
+        self.query_ids: list[str] = []
+
+    def relation(self, table: Table) -> str:
+        """Return what to write after FROM to read `table`; it also has the columns of ``arrival``."""
+        return f"{self._catalog.guarded(table)}({MOMENT} = {{{MOMENT}:DateTime64(6, 'UTC')}})"
+
+    @property
+    def arrival(self) -> tuple[str, ...]:
+        """Columns that order what is equal otherwise: order of arrival."""
+        return ARRIVAL
+
+    def fetch(self, sql: str, parameters: Mapping[str, Any] | None = None, *, label: str | None = None) -> pa.Table:
+        """Run one of our own statements and return its answer.
+
+        Parameters
+        ----------
+        sql : str
+            Statement over ``relation(...)``.
+        parameters : mapping of str to value, optional
+            Bound values.
+        label : str, optional
+            What to call it on a progress bar; None for no bar.
+
+        Raises
+        ------
+        QueryError
+            ClickHouse refused it or broke off.
+        """
+        bound = dict(parameters or {}) | {MOMENT: f"{self._seen_by:%Y-%m-%d %H:%M:%S.%f}"}
+        table, query_id = self._engine.execute(sql, bound, label)
+        self.query_ids.append(query_id)
+        return table
+
+    def answer(self, sql: str, parameters: Mapping[str, Any], *, label: str) -> pd.DataFrame:
+        """Return the answer to a user's SELECT over tables named as the service's, as they were known at the moment."""
+        with self._engine.public_database(self._catalog, to_us(self._seen_by)) as database:
+            described, _ = self._engine.execute(f"DESCRIBE TABLE ({sql}\n)", parameters, None, database)
+            table, query_id = self._engine.execute(sql, parameters, label, database)
+        self.query_ids.append(query_id)
+        return to_answer(table, described.column("type").to_pylist())
+
+    def series(self) -> list[Series]:
+        """Return what the archive's files hold of each series known by the moment."""
+        return [s for s in self._catalog.series() if 0 <= s.first_seen_us <= to_us(self._seen_by)]
+
+    def rows_at_most(self, table: Table, start: pd.Timestamp | None, end: pd.Timestamp | None) -> int:
+        """Return how many rows the files that reach into ``[start, end)`` have, without asking ClickHouse."""
+        return sum(f.rows for f in self._catalog.files_of(table) if f.reaches_into(start, end))
+
+    def first_timestamp(self, table: Table) -> pd.Timestamp | None:
+        """Return where `table` begins, None where that is not known."""
+        return self._catalog.first_timestamp(table)

@@ -1,0 +1,45 @@
+"""One table of {theirs: ours}: what ClickHouse and its client raise, and what a user of this package sees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from qalypto_research.errors import QueryError
+
+_CODE: Final = re.compile(r"Code: (\d+)\.\s*(?:DB::Exception:\s*)?")
+_NOISE: Final = re.compile(r"\s*(?:In scope .*|\(version .*?\)|Stack trace:.*|: While executing .*|: While processing .*)$", re.DOTALL)
+_HINTS: Final = {
+    60: "the tables are market_data_trade, market_data_ticker, market_data_kline and market_data_orderbook",
+    164: "qr.sql reads only: SELECT or WITH ... SELECT",
+    241: "ask for a shorter window or fewer columns",
+}
+
+
+@contextmanager
+def translated(query_id: str) -> Iterator[None]:
+    """Raise ``QueryError`` in place of whatever the client raises, with the cause kept.
+
+    Parameters
+    ----------
+    query_id : str
+        The id under which the statement runs.
+    """
+    try:
+        yield
+    except ClickHouseError as error:
+        raise to_query_error(error, query_id) from error
+
+
+def to_query_error(error: Exception, query_id: str) -> QueryError:
+    """Return the ``QueryError`` for `error`, its message shortened to what helps."""
+    text = str(error)
+    found = _CODE.search(text)
+    code = int(found[1]) if found else None
+    message = _NOISE.sub("", text[found.end() :] if found else text).strip().rstrip(".")
+    hint = _HINTS.get(code or 0)
+    return QueryError(f"{message}; {hint}" if hint else message, code=code, query_id=query_id)

@@ -1,0 +1,159 @@
+"""Arrow from ClickHouse into frames under the contract, block by block into arrays of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from qalypto_research.schema.frames import VOCABULARY, FrameColumn, category
+
+_PER_MICROSECOND: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_NAT: Final = np.iinfo(np.int64).min
+_STORED: Final = {"time": np.int64, "number": np.float64, "flag": np.bool_}
+
+
+class FrameBuilder:
+    """Takes Arrow tables one after another and makes one frame of them.
+
+    Values are copied into arrays that belong to the frame: no table is kept, and the peak is little more than the
+    frame and one table.
+
+    Parameters
+    ----------
+    columns : sequence of FrameColumn
+        Columns of the frame. Tables have them by these names, after ``timestamp``.
+    capacity : int
+        Rows expected; more are taken too.
+    """
+
+    def __init__(self, columns: Sequence[FrameColumn], capacity: int) -> None:
+        self._columns = tuple(columns)
+        self._rows = 0
+        self._capacity = capacity
+        self._index = np.empty(capacity, np.int64)
+        self._arrays: dict[str, npt.NDArray[Any]] = {
+            c.name: np.empty(capacity, _STORED.get(c.kind, np.int16)) for c in self._columns if c.kind != "text"
+        }
+        self._texts: dict[str, list[pa.Array]] = {c.name: [] for c in self._columns if c.kind == "text"}
+        self._codes: dict[str, dict[str, int]] = {
+            c.name: {name: i for i, name in enumerate(VOCABULARY[c.kind])} for c in self._columns if c.kind in VOCABULARY
+        }
+
+    @property
+    def rows(self) -> int:
+        """Rows taken so far."""
+        return self._rows
+
+    def append(self, table: pa.Table) -> None:
+        """Copy the rows of `table` behind those taken so far."""
+        start, self._rows = self._rows, self._rows + table.num_rows
+        self._reserve(self._rows)
+        _fill(self._index, start, table.column("timestamp"), _microseconds)
+        for column in self._columns:
+            chunks = table.column(column.name)
+            if column.kind == "text":
+                self._texts[column.name].append(_own_text(chunks))
+            elif column.kind in VOCABULARY:
+                codes = self._codes[column.name]
+                _fill(self._arrays[column.name], start, chunks, lambda chunk, codes=codes: _recode(chunk, codes))
+            else:
+                convert = {"time": _microseconds, "number": _numbers, "flag": _flags}[column.kind]
+                _fill(self._arrays[column.name], start, chunks, convert)
+
+    def finish(self, tz: Any = "UTC", *, newest: int | None = None) -> pd.DataFrame:
+        """Return the frame.
+
+        Parameters
+        ----------
+        tz : str or tzinfo
+            Zone of the index.
+        newest : int, optional
+            Keep only the last so many rows.
+        """
+        first = max(0, self._rows - newest) if newest is not None else 0
+        index = pd.DatetimeIndex(self._taken(self._index, first).view("datetime64[us]"), name="timestamp").tz_localize("UTC")
+        data = {c.name: self._finished(c, first) for c in self._columns}
+        return pd.DataFrame(data, index=index if tz == "UTC" else index.tz_convert(tz), copy=False)
+
+    def _reserve(self, rows: int) -> None:
+        if rows <= self._capacity:
+            return
+        self._capacity = max(rows, self._capacity * 3 // 2)
+        self._index = np.resize(self._index, self._capacity)
+        self._arrays = {name: np.resize(array, self._capacity) for name, array in self._arrays.items()}
+
+    def _taken(self, array: npt.NDArray[Any], first: int) -> npt.NDArray[Any]:
+        part = array[first : self._rows]
+        # A frame must not hold on to much more than it shows.
+        return part if part.size > 0.9 * array.size else part.copy()
+
+    def _finished(self, column: FrameColumn, first: int) -> Any:
+        if column.kind == "text":
+            return _text_array(pa.chunked_array(self._texts[column.name], pa.large_string()).slice(first))
+        values = self._taken(self._arrays[column.name], first)
+        if column.kind == "time":
+            return pd.DatetimeIndex(values.view("datetime64[us]")).tz_localize("UTC").array
+        if column.kind in VOCABULARY:
+            return _categorical(column, values, self._codes[column.name])
+        return values
+
+
+def _fill(target: npt.NDArray[Any], start: int, chunks: pa.ChunkedArray, convert: Any) -> None:
+    for chunk in chunks.chunks:
+        target[start : start + len(chunk)] = convert(chunk)
+        start += len(chunk)
+
+
+def _microseconds(chunk: pa.Array) -> npt.NDArray[np.int64]:
+    raw = chunk.view(pa.int64())
+    factor = _PER_MICROSECOND[chunk.type.unit]
+    if not chunk.null_count:
+        return np.asarray(raw.to_numpy() * factor)
+    missing = chunk.is_null().to_numpy(zero_copy_only=False)
+    return np.where(missing, _NAT, raw.fill_null(0).to_numpy(zero_copy_only=False) * factor)
+
+
+def _numbers(chunk: pa.Array) -> npt.NDArray[Any]:
+    if chunk.null_count and not pa.types.is_floating(chunk.type):
+        chunk = chunk.cast(pa.float64())
+    return np.asarray(chunk.to_numpy(zero_copy_only=False))
+
+
+def _flags(chunk: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(chunk.to_numpy(zero_copy_only=False) != 0)
+
+
+def _recode(chunk: pa.DictionaryArray, codes: dict[str, int]) -> npt.NDArray[np.int16]:
+    """Return the frame's codes for a chunk's own; names not met before get the next code."""
+    indices = chunk.indices.to_numpy(zero_copy_only=False)
+    names = chunk.dictionary.to_pylist()
+    # ClickHouse puts a blank into every dictionary: only names in use may become categories.
+    used = np.bincount(indices, minlength=len(names)) > 0
+    lookup = np.zeros(len(names), np.int16)
+    for i, name in enumerate(names):
+        if used[i]:
+            lookup[i] = codes.setdefault(name, len(codes))
+    return np.asarray(lookup[indices])
+
+
+def _categorical(column: FrameColumn, values: npt.NDArray[np.int16], codes: dict[str, int]) -> pd.Categorical:
+    dtype = category(column.kind, codes)
+    position = {name: i for i, name in enumerate(dtype.categories)}
+    order = np.fromiter((position[name] for name in codes), np.int16, len(codes))
+    final = values if np.array_equal(order, np.arange(len(codes))) else order[values]
+    return pd.Categorical.from_codes(final, dtype=dtype, validate=False)
+
+
+def _own_text(chunks: pa.ChunkedArray) -> pa.Array:
+    """Return the texts in buffers of their own, so that the answer they came in can be freed."""
+    parts = [chunk.cast(pa.large_string()) for chunk in chunks.chunks]
+    return pa.concat_arrays([*parts, pa.array([], pa.large_string())])
+
+
+def _text_array(chunks: pa.ChunkedArray) -> Any:
+    return pd.array(chunks, dtype="str") if chunks.num_chunks else pd.array([], dtype="str")

@@ -1,0 +1,67 @@
+"""Run an engine call so that Ctrl-C ends it at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+POLL_S: Final = 0.1
+"""How often the caller looks up while a call runs; a signal is taken sooner, a finished call at once."""
+
+CANCEL_WAIT_S: Final = 0.8
+"""How long a cancelled call may take to come back before the caller goes on without it."""
+
+
+class _Call(threading.Thread, Generic[T]):
+    """One call on its own thread, its outcome kept."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        super().__init__(name="qalypto-query", daemon=True)
+        self._work = work
+        self.result: T
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self._work()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
+            self.error = error
+
+
+def run_cancellable(work: Callable[[], T], *, cancel: Callable[[], None], waiting: Callable[[], None] = lambda: None) -> T:
+    """Run `work` on a thread of its own and return what it returns.
+
+    The engine holds its thread until a query is over. The calling thread therefore only waits, and an interrupt
+    (Ctrl-C, the stop button of a notebook) reaches it: it then calls `cancel` and raises.
+
+    Parameters
+    ----------
+    work : callable
+        The blocking call.
+    cancel : callable
+        Ends the call from outside, such as by ``KILL QUERY`` from another client.
+    waiting : callable, optional
+        Called about ten times a second while the call runs.
+
+    Raises
+    ------
+    BaseException
+        Whatever `work` raised, or what interrupted the wait.
+    """
+    call = _Call(work)
+    call.start()
+    try:
+        while call.is_alive():
+            call.join(POLL_S)
+            if call.is_alive():
+                waiting()
+    except BaseException:
+        cancel()
+        call.join(CANCEL_WAIT_S)
+        raise
+    if call.error is not None:
+        raise call.error
+    return call.result

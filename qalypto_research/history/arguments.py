@@ -1,0 +1,153 @@
+"""What users ask for, held against what there is, before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, get_args
+
+from qalypto_research.engine.snapshot import SeriesKnown
+from qalypto_research.errors import InputError, UnknownNameError
+from qalypto_research.schema.frames import Frame, FrameColumn
+from qalypto_research.schema.vocabulary import EXCHANGES, INTERVAL_MS, INTERVALS, SYMBOLS
+from qalypto_research.timerange import parse_duration
+
+Names = str | Sequence[str]
+Gaps = Literal["warn", "raise", "ignore"]
+
+_BYTES: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?b)", re.IGNORECASE)
+_BYTE_UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def pick_exchanges(asked: Names | None, default: str | None, known: Iterable[SeriesKnown]) -> tuple[str, ...]:
+    """Return the exchanges a call means.
+
+    None is the connection's default; without one it is "binance", or the only exchange there is.
+
+    Raises
+    ------
+    UnknownNameError
+        Not there.
+    InputError
+        No names, or none was named where there are several and no binance.
+    """
+    there = _in_order({s.exchange for s in known}, EXCHANGES)
+    if asked is None and default is None:
+        if len(there) != 1 and "binance" not in there:
+            raise InputError("exchange", f"several are here and none is the default; name one of {', '.join(there)}, or 'all'")
+        return ("binance",) if "binance" in there else there
+    names = [name.lower() for name in _names("exchange", asked if asked is not None else default)]
+    if names == ["all"]:
+        return there
+    for name in names:
+        if name not in there:
+            raise UnknownNameError("exchange", name, (*there, "all"))
+    return _in_order(names, EXCHANGES)
+
+
+def pick_symbols(asked: Names, exchanges: Sequence[str], known: Iterable[SeriesKnown]) -> tuple[str, ...]:
+    """Return the symbols a call means, in the documented order.
+
+    Raises
+    ------
+    UnknownNameError
+        Not there, or not on any of `exchanges`.
+    InputError
+        No names, or something that is no name.
+    """
+    pairs = {(s.exchange, s.symbol) for s in known}
+    there = _in_order({symbol for exchange, symbol in pairs if exchange in exchanges}, SYMBOLS)
+    names = [name.upper() for name in _names("symbols", asked)]
+    for name in names:
+        if name not in there:
+            elsewhere = _in_order({exchange for exchange, symbol in pairs if symbol == name}, EXCHANGES)
+            hint = f"it is on {', '.join(elsewhere)}, not on {', '.join(exchanges)}: give exchange=" if elsewhere else ""
+            raise UnknownNameError("symbols", name, there, hint)
+    return _in_order(names, SYMBOLS)
+
+
+def pick_interval(asked: str) -> str:
+    """Return the candle interval a call means: "1h", and as well "60m" or "1H".
+
+    Raises
+    ------
+    UnknownNameError
+        Not one of the documented eight.
+    InputError
+        Not a duration.
+    """
+    if not isinstance(asked, str):
+        raise InputError("interval", f"{asked!r} must be one of {', '.join(INTERVALS)}")
+    if asked in INTERVAL_MS:
+        return asked
+    length = parse_duration(asked, "interval").total_seconds() * 1_000
+    for name, milliseconds in INTERVAL_MS.items():
+        if milliseconds == length:
+            return name
+    raise UnknownNameError("interval", asked, INTERVALS)
+
+
+def pick_columns(asked: Names | None, frame: Frame) -> tuple[FrameColumn, ...]:
+    """Return the columns a call means, in the table's order. ``timestamp`` is always there, as the index.
+
+    Raises
+    ------
+    UnknownNameError
+        Not a column of that frame.
+    """
+    if asked is None:
+        return frame.columns
+    names = _names("columns", asked)
+    for name in names:
+        if name != "timestamp" and name not in frame.column_names:
+            raise UnknownNameError("columns", name, frame.column_names)
+    return tuple(c for c in frame.columns if c.name in names)
+
+
+def pick_gaps(asked: str) -> Gaps:
+    """Return what to do about missing candles.
+
+    Raises
+    ------
+    UnknownNameError
+        Not one of the three.
+    """
+    for known in get_args(Gaps):
+        if asked == known:
+            return known  # type: ignore[no-any-return]
+    raise UnknownNameError("gaps", asked, get_args(Gaps))
+
+
+def parse_bytes(value: str | int, argument: str) -> int:
+    """Return a number of bytes: ``2_000_000_000``, ``"2GB"`` (10^9 each), ``"512MiB"`` (2^20 each).
+
+    Raises
+    ------
+    InputError
+        Not a size, or not above zero.
+    """
+    found = _BYTES.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found:
+        count = float(found[1]) * _BYTE_UNITS[found[2][:-1].lower()]
+    elif isinstance(value, int) and not isinstance(value, bool):
+        count = value
+    else:
+        raise InputError(argument, f"{value!r} is not a size; write '2GB', '500MB' or a number of bytes")
+    if count < 1:
+        raise InputError(argument, f"{value!r} must be at least one byte")
+    return int(count)
+
+
+def _names(argument: str, asked: object) -> list[str]:
+    names = [asked] if isinstance(asked, str) else list(asked) if isinstance(asked, Iterable) else [asked]
+    if not names:
+        raise InputError(argument, "is empty; give at least one name")
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(argument, f"{name!r} is not a name; give a string or a list of strings")
+    return [str(name).strip() for name in names]
+
+
+def _in_order(names: Iterable[str], documented: tuple[str, ...]) -> tuple[str, ...]:
+    place = {name: i for i, name in enumerate(documented)}
+    return tuple(sorted(set(names), key=lambda name: (place.get(name, len(documented)), name)))

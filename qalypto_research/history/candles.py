@@ -1,0 +1,79 @@
+"""Which candles a call means, and which of them are not there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from qalypto_research.clock import from_us, to_us
+from qalypto_research.errors import RangeError
+from qalypto_research.history.calls import Call
+from qalypto_research.history.forming import build_forming
+from qalypto_research.history.gaps import find_holes
+from qalypto_research.history.query import candle_query
+from qalypto_research.schema.frames import KLINES, concat, epoch_us
+from qalypto_research.schema.vocabulary import INTERVAL_MS
+from qalypto_research.timerange import Window
+
+SETTLING_US: Final = 10_000_000
+"""A candle that is over may take this long to arrive. Until then it is not missed, and whole candles end before it."""
+
+_NEEDED: Final = ("exchange", "symbol", "is_final")
+
+
+def read_candles(call: Call, interval: str, *, final: bool) -> tuple[pd.DataFrame, Window, pd.DataFrame]:
+    """Return the candles of `call`, the window they stand for, and the holes in it."""
+    step_us = INTERVAL_MS[interval] * 1_000
+    now_us = to_us(call.snapshot.moment)
+    newest_us = now_us // step_us * step_us
+    window = _whole(call.window, newest_us, step_us, interval) if call.window.relative else call.window
+    columns = tuple(c for c in KLINES.columns if c in call.columns or c.name in _NEEDED)
+    query = candle_query(replace(call.query, columns=columns), interval, call.snapshot.moment, final=final)
+    read_to = window.end if final or not call.window.relative else call.snapshot.moment
+    # One candle more in front: it is needed where the last one has not arrived yet.
+    early = replace(window, start=window.start - pd.Timedelta(microseconds=step_us)) if window.relative and window.start else window
+    frame = call.read(query, replace(early, end=read_to), f"klines {interval}", limit=call.limit)
+
+    expected_us = min(to_us(window.end), newest_us) // step_us * step_us
+    settling = expected_us == newest_us and now_us - newest_us < SETTLING_US and not (epoch_us(frame) == newest_us - step_us).any()
+    if settling:
+        expected_us -= step_us
+    if window.relative:
+        window = early if settling else window
+        window = replace(window, end=from_us(expected_us) if final else read_to)
+        frame = frame[frame.index >= window.start] if window.start is not None else frame
+    if not final:
+        frame = _with_forming(frame, call, interval, window, newest_us)
+
+    from_first = call.limit is not None and len(frame) >= call.limit
+    holes = find_holes(frame, call.pairs, step_us, None if from_first else window.start, from_us(expected_us))
+    shown = frame[[c.name for c in call.columns]].copy()
+    return shown if call.tz == "UTC" else shown.tz_convert(call.tz), window, holes
+
+
+def _whole(window: Window, newest_us: int, step_us: int, interval: str) -> Window:
+    """Return a window that ended at now, moved back to the last candle's end."""
+    if window.start is None or to_us(window.end) - to_us(window.start) < step_us:
+        raise RangeError("interval", f"the range is shorter than one candle of {interval}; ask for a longer one or a finer interval")
+    return replace(window, start=from_us(newest_us) - (window.end - window.start), end=from_us(newest_us))
+
+
+def _with_forming(frame: pd.DataFrame, call: Call, interval: str, window: Window, open_us: int) -> pd.DataFrame:
+    """Return `frame` with the forming candle of each series that has no update of it, where it can be built."""
+    if not (window.start is None or to_us(window.start) <= open_us) or open_us >= to_us(window.end):
+        return frame
+    latest = frame[epoch_us(frame) >= open_us]
+    there = set(zip(latest["exchange"], latest["symbol"], strict=True))
+    wanted = set(call.pairs) - there
+    if not wanted:
+        return frame
+    built = build_forming(call.snapshot, call.query, interval, wanted)
+    if built.empty:
+        return frame
+    whole = concat([frame, built[list(frame.columns)]])
+    order = np.lexsort((whole["symbol"].astype("str"), whole["exchange"].astype("str"), epoch_us(whole)))
+    whole = whole.iloc[order]
+    return whole if call.limit is None else whole.tail(call.limit)

@@ -1,0 +1,192 @@
+"""Read a user's SQL just closely enough to bind its clock, find its tables and refuse what is not one SELECT."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from qalypto_research.errors import InputError
+from qalypto_research.schema.tables import TABLES
+from qalypto_research.timerange import parse_time
+
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<space>\s+|--[^\n]*|\#[!\ ][^\n]*|/\*.*?\*/)
+    | (?P<text>'(?:[^'\\]|\\.|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+    | (?P<quoted>"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`)
+    | (?P<slot>\{\s*(?P<name>[A-Za-z_]\w*)\s*(?::(?P<type>[^{}]*))?\})
+    | (?P<word>[A-Za-z_]\w*)
+    | (?P<other>\d[\w.]*|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_DATABASE: Final = "market_data"
+_NOW: Final = "now"
+_WALL: Final = frozenset(
+    {"now", "now64", "nowinblock", "today", "yesterday", "utctimestamp", "current_timestamp", "curdate", "current_date"}
+)
+_TABLES: Final = frozenset(t.sql_name for t in TABLES.values())
+
+
+@dataclass(frozen=True, slots=True)
+class UserQuery:
+    """A user's SELECT, ready to send.
+
+    Attributes
+    ----------
+    sql : str
+        One statement, its clock bound, its tables without the service's database, without a FORMAT clause.
+    parameters : dict
+        Every bound value, the clock included where it is used.
+    dropped_format : str or None
+        The format it ended with.
+    wall_clock : str or None
+        The first function in it that tells wall time.
+    """
+
+    sql: str
+    parameters: dict[str, Any]
+    dropped_format: str | None
+    wall_clock: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    name: str = ""
+    type: str | None = None
+
+    @property
+    def plain(self) -> str:
+        """The identifier meant, quoted or not."""
+        return self.text[1:-1] if self.kind == "quoted" else self.text
+
+
+def prepare(query: str, params: Mapping[str, Any] | None, moment: pd.Timestamp) -> UserQuery:
+    """Check and rewrite a user's SQL.
+
+    Parameters
+    ----------
+    query : str
+        One SELECT (or WITH ... SELECT), as the vendor's documentation writes them; ``{now}`` is the clock,
+        ``{name:Type}`` a bound value.
+    params : mapping of str to value, optional
+        The values.
+    moment : pandas.Timestamp
+        What ``{now}`` is.
+
+    Raises
+    ------
+    InputError
+        Not one SELECT; a value missing, left over or of a kind that cannot be bound.
+    """
+    if not isinstance(query, str) or not query.strip():
+        raise InputError("query", "is empty; write a SELECT, as 'SELECT count() FROM market_data_trade'")
+    tokens = _without_end(_tokenise(query))
+    _check_select(tokens)
+    tokens, dropped = _without_format(tokens)
+    tokens = _without_database(tokens)
+    sql, parameters = _bound(tokens, dict(params or {}), moment)
+    return UserQuery(sql, parameters, dropped, _wall_clock(tokens))
+
+
+def _tokenise(query: str) -> list[_Token]:
+    found = _TOKEN.finditer(query)
+    return [_Token(m.lastgroup or "", m[0]) if not m["slot"] else _Token("slot", m[0], m["name"], m["type"]) for m in found]
+
+
+def _significant(tokens: list[_Token]) -> list[int]:
+    return [i for i, t in enumerate(tokens) if t.kind != "space"]
+
+
+def _without_end(tokens: list[_Token]) -> list[_Token]:
+    """Return the tokens up to the last that says something; a closing semicolon says nothing."""
+    while tokens and (tokens[-1].kind == "space" or tokens[-1].text == ";"):
+        tokens = tokens[:-1]
+    return tokens
+
+
+def _check_select(tokens: list[_Token]) -> None:
+    places = _significant(tokens)
+    first = next((tokens[i].text for i in places if tokens[i].text != "("), "")
+    if first.upper() not in ("SELECT", "WITH"):
+        raise InputError("query", f"begins with {first!r}; only SELECT, or WITH ... SELECT, is answered")
+    if any(t.text == ";" for t in tokens):
+        raise InputError("query", "holds several statements; send them one at a time")
+    for kind, opener in (("'", "text"), ('"', "quoted"), ("`", "quoted")):
+        if any(t.kind == "other" and t.text == kind for t in tokens):
+            raise InputError("query", f"a {kind} is opened and never closed ({opener})")
+
+
+def _without_format(tokens: list[_Token]) -> tuple[list[_Token], str | None]:
+    places = _significant(tokens)
+    if len(places) > 2 and tokens[places[-2]].text.upper() == "FORMAT" and tokens[places[-1]].kind == "word":
+        return _without_end(tokens[: places[-2]]), tokens[places[-1]].text
+    return tokens, None
+
+
+def _without_database(tokens: list[_Token]) -> list[_Token]:
+    """Return the tokens with ``market_data.market_data_trade`` as ``market_data_trade``, and so for every table."""
+    places = _significant(tokens)
+    dropped: set[int] = set()
+    for a, b, c in zip(places, places[1:], places[2:], strict=False):
+        names = tokens[a].kind in ("word", "quoted") and tokens[c].kind in ("word", "quoted")
+        if names and tokens[a].plain == _DATABASE and tokens[b].text == "." and tokens[c].plain in _TABLES:
+            dropped.update(range(a, c))
+    return [t for i, t in enumerate(tokens) if i not in dropped]
+
+
+def _bound(tokens: list[_Token], params: dict[str, Any], moment: pd.Timestamp) -> tuple[str, dict[str, Any]]:
+    used: dict[str, Any] = {}
+    out = []
+    for token in tokens:
+        if token.kind != "slot":
+            out.append(token.text)
+            continue
+        if token.name == _NOW and token.type is None:
+            out.append(f"{{{_NOW}:DateTime64(6, 'UTC')}}")
+            used[_NOW] = f"{moment:%Y-%m-%d %H:%M:%S.%f}"
+            continue
+        if token.type is None:
+            raise InputError("query", f"{token.text} has no type; write {{{token.name}:String}}, {{{token.name}:Float64}} or the like")
+        if token.name not in params:
+            raise InputError("params", f"{token.name!r} is used in the query and not given; params={{{token.name!r}: ...}}")
+        used[token.name] = _value(token.name, params[token.name])
+        out.append(token.text)
+    left = sorted(set(params) - set(used))
+    if left or _NOW in params:
+        name = left[0] if left else _NOW
+        unused = f"is not used in the query; write {{{name}:Type}} where it belongs"
+        why = "is the connection's clock and cannot be given" if name == _NOW else unused
+        raise InputError("params", f"{name!r} {why}")
+    return "".join(out), used
+
+
+def _value(name: str, value: Any) -> Any:
+    """Return `value` in a form the client binds without guessing a zone."""
+    if isinstance(value, (list, tuple, set, frozenset, np.ndarray, pd.Index, pd.Series)):
+        return [_value(name, v) for v in value]
+    if isinstance(value, (dt.datetime, np.datetime64)):
+        text = f"{parse_time(value, 'params'):%Y-%m-%d %H:%M:%S.%f}"
+        return text.removesuffix(".000000")
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str, dt.date)):
+        return value
+    raise InputError("params", f"{name!r} is a {type(value).__name__}; give a string, number, time, date or a list of them")
+
+
+def _wall_clock(tokens: list[_Token]) -> str | None:
+    places = _significant(tokens)
+    for a, b in pairwise(places):
+        if tokens[a].kind == "word" and tokens[a].text.lower() in _WALL and tokens[b].text == "(":
+            return f"{tokens[a].text}()"
+    return None

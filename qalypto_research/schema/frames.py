@@ -1,0 +1,179 @@
+"""The frame contract: which columns a frame has, and of which dtypes.
+
+Index ``timestamp`` (``datetime64[us, UTC]``), names as unordered categories, numbers float64 with NaN for NULL, flags
+bool, ids str, times ``datetime64[us, UTC]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from qalypto_research.errors import InputError
+from qalypto_research.schema.tables import KLINE, ORDERBOOK, TICKER, TRADE, Column, Kind, Table
+from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS, SIDES, SYMBOLS
+
+VOCABULARY: Final[dict[Kind, tuple[str, ...]]] = {
+    "exchange": EXCHANGES,
+    "symbol": SYMBOLS,
+    "side": SIDES,
+    "interval": INTERVALS,
+}
+
+TIME_DTYPE: Final = "datetime64[us, UTC]"
+
+_DTYPES: Final[dict[Kind, str]] = {"time": TIME_DTYPE, "number": "float64", "flag": "bool", "text": "str"}
+
+_BYTES: Final[dict[Kind, int]] = {"time": 8, "number": 8, "flag": 1, "text": 24}
+"""Bytes a value takes in a frame; a text is taken to have 16 characters. A category takes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameColumn:
+    """A column of a frame and the table's column it shows."""
+
+    name: str
+    source: Column
+
+    @property
+    def kind(self) -> Kind:
+        return self.source.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A kind of frame.
+
+    Attributes
+    ----------
+    name : str
+        The public call that returns it.
+    table : Table
+        Where its rows come from.
+    columns : tuple of FrameColumn
+        In the table's order, without the index.
+    """
+
+    name: str
+    table: Table
+    columns: tuple[FrameColumn, ...]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+
+def _all_of(table: Table) -> tuple[FrameColumn, ...]:
+    return tuple(FrameColumn(c.name, c) for c in table.columns[1:])
+
+
+_TOPS: Final = {
+    "exchange": "exchange",
+    "symbol": "symbol",
+    "bids_price_0": "bid_price",
+    "asks_price_0": "ask_price",
+    "bids_size_0": "bid_size",
+    "asks_size_0": "ask_size",
+    "is_snapshot": "is_snapshot",
+    "sequence_id": "sequence_id",
+}
+
+TRADES: Final = Frame("trades", TRADE, _all_of(TRADE))
+TICKERS: Final = Frame("tickers", TICKER, _all_of(TICKER))
+KLINES: Final = Frame("klines", KLINE, _all_of(KLINE))
+ORDERBOOK_TOPS: Final = Frame(
+    "orderbook_tops", ORDERBOOK, tuple(FrameColumn(_TOPS[c.name], c) for c in ORDERBOOK.columns if c.name in _TOPS)
+)
+
+
+def category(kind: Kind, values: Iterable[str] = ()) -> pd.CategoricalDtype:
+    """Return the category of `kind`: the documented vocabulary, whole, and then those of `values` beyond it."""
+    known = VOCABULARY[kind]
+    beyond = sorted(set(values) - set(known))
+    return pd.CategoricalDtype(pd.Index([*known, *beyond], dtype="str"), ordered=False)
+
+
+def dtype_of(kind: Kind) -> Any:
+    """Return the pandas dtype of a column of `kind`."""
+    return category(kind) if kind in VOCABULARY else _DTYPES[kind]
+
+
+def bytes_per_row(columns: Sequence[FrameColumn]) -> int:
+    """Return about how many bytes a row of such a frame takes, its index included."""
+    return 8 + sum(_BYTES.get(c.kind, 1) for c in columns)
+
+
+def empty_frame(columns: Sequence[FrameColumn]) -> pd.DataFrame:
+    """Return a frame of no rows with all columns and dtypes."""
+    index = pd.DatetimeIndex(np.empty(0, "datetime64[us]"), name="timestamp").tz_localize("UTC")
+    return pd.DataFrame({c.name: pd.Series(index=index, dtype=dtype_of(c.kind)) for c in columns}, index=index)
+
+
+def concat(frames: Iterable[pd.DataFrame], **options: Any) -> pd.DataFrame:
+    """Concatenate frames of this package, keeping names as categories.
+
+    ``pandas.concat`` turns a category column into text where the frames' categories differ, as they do once a frame
+    holds a symbol beyond the documented ones. Here their categories are united first; all else is ``pandas.concat``.
+
+    Parameters
+    ----------
+    frames : iterable of pandas.DataFrame
+        Frames of one or several calls, history or live. They are not changed.
+    **options
+        Passed on to ``pandas.concat``, such as ``axis=0`` or ``keys=``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows in the order given. Columns ``exchange``, ``symbol``, ``side`` and ``interval`` stay categories: the
+        documented names first, others after them by spelling. ``attrs["qalypto"]`` holds ``parts``, the facts of each
+        frame, and ``synthetic``, true if any of them is.
+
+    Raises
+    ------
+    InputError
+        Nothing to concatenate, or something that is no DataFrame.
+
+    Examples
+    --------
+    >>> import qalypto_research as qr
+    >>> con = qr.connect("sample")
+    >>> both = qr.concat([con.trades("BTCUSDT", minutes=1), con.trades("ETHUSDT", minutes=1)])
+    >>> str(both["symbol"].dtype)
+    'category'
+    >>> con.close()
+    """
+    given = list(frames)
+    if not given:
+        raise InputError("frames", "is empty; give at least one DataFrame")
+    for frame in given:
+        if not isinstance(frame, pd.DataFrame):
+            raise InputError("frames", f"holds a {type(frame).__name__}; give DataFrames")
+    united: pd.DataFrame = pd.concat([_with_categories(f, given) for f in given], **options)
+    facts = [f.attrs["qalypto"] for f in given if "qalypto" in f.attrs]
+    united.attrs = {"qalypto": {"parts": facts, "synthetic": any(f.get("synthetic") for f in facts)}} if facts else {}
+    return united
+
+
+def _with_categories(frame: pd.DataFrame, frames: list[pd.DataFrame]) -> pd.DataFrame:
+    changed = {}
+    for kind in VOCABULARY:
+        if kind not in frame.columns or not isinstance(frame[kind].dtype, pd.CategoricalDtype):
+            continue
+        values: set[str] = set()
+        for other in frames:
+            if kind in other.columns and isinstance(other[kind].dtype, pd.CategoricalDtype):
+                values.update(other[kind].cat.categories)
+        changed[kind] = frame[kind].cat.set_categories(category(kind, values).categories)
+    united: pd.DataFrame = frame.assign(**changed)
+    return united
+
+
+def epoch_us(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Return a frame's index in microseconds since 1970 UTC, whatever its zone and unit."""
+    return np.asarray(pd.DatetimeIndex(frame.index).as_unit("us").asi8)

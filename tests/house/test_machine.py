@@ -1,0 +1,37 @@
+"""What the other tests rely on: the zone asked for is in force, and nothing is written outside the temporary folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+WINTER = 1_767_225_600  # 2026-01-01 00:00 UTC
+OFFSETS = {"UTC": 0, "Asia/Tokyo": 9 * 3600, "America/New_York": -5 * 3600}
+
+
+@pytest.mark.contract
+def test_the_zone_asked_for_is_in_force():
+    zone = os.environ.get("TZ")
+    if zone not in OFFSETS:
+        pytest.skip(f"TZ is {zone!r}; the suites set it to one of {', '.join(OFFSETS)}")
+    assert time.localtime(WINTER).tm_gmtoff == OFFSETS[zone]
+
+
+def test_settings_from_outside_are_gone():
+    assert [name for name in os.environ if name.startswith("QALYPTO_")] == []
+
+
+@pytest.mark.parametrize("write", [Path.touch, Path.mkdir, lambda path: path.write_text("", encoding="utf-8")])
+def test_writing_into_the_repository_fails(root, write):
+    with pytest.raises(PermissionError, match="outside its temporary folder"):
+        write(root / "left_behind")
+    assert not (root / "left_behind").exists()
+
+
+def test_writing_here_works(tmp_path):
+    Path("file").write_text("text", encoding="utf-8")
+    assert (tmp_path / "here" / "file").read_text(encoding="utf-8") == "text"
+    assert Path.home().is_relative_to(tmp_path)

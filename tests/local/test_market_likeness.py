@@ -1,0 +1,188 @@
+"""The sample behaves like a market in ways that independent random walks of the same scale do not.
+
+Each statement is one function of a `Market`; it must hold for the sample and must not hold for its control. Everything is
+read from the Parquet files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2] / "data_samples"
+LEADER = "binance"
+FOLLOWERS = ("okx", "bybit", "bitget")
+LIQUID = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+FINE = ("BTCUSDT", "ETHUSDT", "BNBUSDT")  # whose tick is small against what prices move in a second
+
+
+@dataclass(frozen=True)
+class Market:
+    minutes: pd.DataFrame  # log close of final 1m candles, a column a symbol
+    hours: pd.DataFrame  # the same of 1h candles
+    hourly_volume: pd.DataFrame
+    sizes: dict[str, np.ndarray]  # quote value of trades by symbol
+    ticks: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]  # (exchange, symbol): times in ms, log prices
+
+
+def _candles(interval: str) -> pd.DataFrame:
+    candles = pd.read_parquet(ROOT / "kline", filters=[("exchange", "==", LEADER), ("interval", "==", interval), ("is_final", "==", 1)])
+    return candles.drop_duplicates(["symbol", "timestamp"])
+
+
+@pytest.fixture(scope="module")
+def sample() -> Market:
+    minutes, hours = _candles("1m"), _candles("1h")
+    trades = pd.read_parquet(ROOT / "trade").drop_duplicates(["exchange", "symbol", "trade_id"])
+    ticks = {}
+    for exchange in (LEADER, *FOLLOWERS):
+        for symbol in FINE:
+            mine = trades[(trades["exchange"] == exchange) & (trades["symbol"] == symbol)]
+            last = mine.groupby("timestamp")["price"].last()
+            ticks[exchange, symbol] = (last.index.as_unit("ms").asi8, np.log(last.to_numpy()))
+    sizes = {s: (g["price"] * g["amount"]).to_numpy() for s, g in trades.groupby("symbol")}
+    return Market(
+        np.log(minutes.pivot(index="timestamp", columns="symbol", values="close")),
+        np.log(hours.pivot(index="timestamp", columns="symbol", values="close")),
+        hours.pivot(index="timestamp", columns="symbol", values="volume"),
+        sizes,
+        ticks,
+    )
+
+
+def _walk(like: pd.DataFrame, draws: np.random.Generator) -> pd.DataFrame:
+    steps = draws.normal(size=like.shape) * like.diff().std().to_numpy()
+    return pd.DataFrame(np.cumsum(steps, axis=0), like.index, like.columns)
+
+
+@pytest.fixture(scope="module")
+def control(sample: Market) -> Market:
+    """Independent random walks and normal sizes of the sample's scale, traded at the sample's times."""
+    draws = np.random.Generator(np.random.PCG64(5))
+    volume = sample.hourly_volume
+    sizes = {s: np.abs(draws.normal(size=len(v))) * v.mean() * np.sqrt(np.pi / 2) for s, v in sample.sizes.items()}
+    ticks = {
+        key: (t, np.cumsum(draws.normal(size=len(t)) * np.sqrt(np.diff(t, prepend=t[0]) * np.var(np.diff(p)) / np.diff(t).mean())))
+        for key, (t, p) in sample.ticks.items()
+    }
+    flat = pd.DataFrame(np.abs(draws.normal(volume.mean(), volume.std() * 0.3, size=volume.shape)), volume.index, volume.columns)
+    return Market(_walk(sample.minutes, draws), _walk(sample.hours, draws), flat, sizes, ticks)
+
+
+def autocorrelation(x: np.ndarray, lags: range) -> float:
+    x = x - x.mean()
+    return float(np.mean([(x[lag:] * x[:-lag]).mean() / x.var() for lag in lags]))
+
+
+def volatility_clusters(market: Market) -> bool:
+    """Absolute returns are correlated over minutes and over hours, and signed ones are not."""
+    minutes = [autocorrelation(market.minutes[s].diff().dropna().abs().to_numpy(), range(1, 21)) for s in LIQUID]
+    hours = [autocorrelation(market.hours[s].diff().dropna().abs().to_numpy(), range(1, 7)) for s in LIQUID]
+    signed = [autocorrelation(market.minutes[s].diff().dropna().to_numpy(), range(1, 21)) for s in LIQUID]
+    return min(minutes) > 0.05 and min(hours) > 0.05 and max(map(abs, signed)) < 0.05
+
+
+def returns_are_heavy_tailed(market: Market) -> bool:
+    """Kurtosis of returns is well above the 3 of a normal distribution at both horizons."""
+    returns = [frame[s].diff().dropna() for frame in (market.minutes, market.hours) for s in LIQUID]
+    return min(float(((r - r.mean()) ** 4).mean() / r.var() ** 2) for r in returns) > 4.5
+
+
+def sizes_are_heavy_tailed(market: Market) -> bool:
+    """The largest percent of trades carries a fifth of the turnover, and its tail index (Hill) is that of a power law."""
+    shares, indices = [], []
+    for sizes in market.sizes.values():
+        top = np.sort(sizes)[-len(sizes) // 100 :]
+        shares.append(top.sum() / sizes.sum())
+        indices.append(1.0 / np.log(top / top[0]).mean())
+    return float(np.median(shares)) > 0.2 and 1.0 < float(np.median(indices)) < 2.5
+
+
+def days_have_a_rhythm(market: Market) -> bool:
+    """On nearly every weekday American hours trade more than late Asian ones, and move prices more on the average."""
+    volume, moves = market.hourly_volume[list(LIQUID)], market.hours[list(LIQUID)].diff().abs()
+    weekday = volume.index.day_of_week < 5
+    busy, quiet = weekday & volume.index.hour.isin(range(13, 17)), weekday & volume.index.hour.isin(range(3, 7))
+    day = volume.index.floor("D")
+    more = volume[busy].groupby(day[busy]).sum() > volume[quiet].groupby(day[quiet]).sum()
+    return float(more.to_numpy().mean()) > 0.85 and bool((moves[busy].mean() > 1.2 * moves[quiet].mean()).all())
+
+
+SHIFTS = np.arange(-1500, 1501, 50)
+
+
+def lead_of(market: Market, follower: str) -> tuple[float, float]:
+    """Return by how many ms the leader is ahead of `follower`, and the correlation there (Hayashi and Yoshida, with a shift).
+
+    The estimator sums products of returns whose spans overlap; it needs no grid and does not take rare trading for delay.
+    """
+    found = np.zeros(len(SHIFTS))
+    for symbol in FINE:
+        (a, x), (b, y) = market.ticks[LEADER, symbol], market.ticks[follower, symbol]
+        scale = np.sqrt((np.diff(x) ** 2).sum() * (np.diff(y) ** 2).sum())
+        for i, shift in enumerate(SHIFTS):
+            upper = np.minimum(np.searchsorted(b - shift, a[1:], "left"), len(b) - 1)
+            lower = np.maximum(np.searchsorted(b - shift, a[:-1], "right") - 1, 0)
+            found[i] += (np.diff(x) * (y[upper] - y[lower])).sum() / scale / len(FINE)
+    best = int(np.argmax(found))
+    return float(SHIFTS[best]), float(found[best])
+
+
+def exchanges_follow_the_leader(market: Market) -> bool:
+    """Every other exchange moves with the leader, and a hundred to some hundreds of ms after it."""
+    return all(100 <= lag <= 800 and correlation > 0.5 for lag, correlation in (lead_of(market, f) for f in FOLLOWERS))
+
+
+STATEMENTS = [volatility_clusters, returns_are_heavy_tailed, sizes_are_heavy_tailed, days_have_a_rhythm, exchanges_follow_the_leader]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda f: f.__name__)
+def test_the_sample_is_like_a_market(sample, statement):
+    assert statement(sample)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda f: f.__name__)
+def test_independent_random_walks_are_not(control, statement):
+    assert not statement(control)
+
+
+def test_one_walk_seen_everywhere_at_once_has_no_leader(sample):
+    """Rare trading alone does not make a follower: all exchanges read one price without delay, at their own times."""
+    draws = np.random.Generator(np.random.PCG64(6))
+    ticks = {}
+    for symbol in FINE:
+        first = min(sample.ticks[e, symbol][0][0] for e in (LEADER, *FOLLOWERS))
+        last = max(sample.ticks[e, symbol][0][-1] for e in (LEADER, *FOLLOWERS))
+        walk = np.cumsum(draws.normal(size=int(last - first) + 1) * 1e-5)
+        for exchange in (LEADER, *FOLLOWERS):
+            times = sample.ticks[exchange, symbol][0]
+            ticks[exchange, symbol] = (times, walk[times - first])
+    together = replace(sample, ticks=ticks)
+    assert not exchanges_follow_the_leader(together)
+    assert all(correlation > 0.5 for _, correlation in (lead_of(together, f) for f in FOLLOWERS))
+
+
+def test_the_slowest_exchange_is_the_slowest(sample):
+    lags = {f: lead_of(sample, f)[0] for f in FOLLOWERS}
+    assert lags["bitget"] > max(lags["okx"], lags["bybit"])
+
+
+def test_signs_of_trades_persist():
+    trades = pd.read_parquet(ROOT / "trade", filters=[("symbol", "==", "BTCUSDT"), ("exchange", "==", LEADER)])
+    # One order makes several trades in a millisecond; only what comes after them says that orders are split.
+    orders = trades.drop_duplicates("timestamp").sort_values("timestamp")
+    signs = np.where(orders["side"] == "buy", 1.0, -1.0)
+    assert autocorrelation(signs, range(1, 6)) > 0.05
+    shuffled = np.random.Generator(np.random.PCG64(7)).permutation(signs)
+    assert abs(autocorrelation(shuffled, range(1, 6))) < 0.02
+
+
+def test_trades_come_in_bursts(sample):
+    times = sample.ticks[LEADER, "BTCUSDT"][0]
+    gaps = np.diff(times)
+    # Without bursts the spread of the gaps would be their mean.
+    assert gaps.std() > 1.5 * gaps.mean()
