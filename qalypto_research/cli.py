@@ -104,3 +104,7 @@ def _generate(given: argparse.Namespace) -> None:
 def _say(done: int, total: int) -> None:
     if sys.stderr.isatty():
         print(f"\r{done} of {total} blocks", end="\n" if done == total else "", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

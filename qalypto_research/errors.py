@@ -67,7 +67,7 @@ class UnknownNameError(InputError):
     def __init__(self, argument: str, value: object, allowed: Iterable[str], hint: str = "") -> None:
         self.value = value
         self.allowed = tuple(allowed)
-        close = get_close_matches(str(value).lower(), [a.lower() for a in self.allowed], n=1, cutoff=0.6)
+        close = get_close_matches(value.lower() if isinstance(value, str) else "", [a.lower() for a in self.allowed], n=1, cutoff=0.6)
         meant = [a for a in self.allowed if close and a.lower() == close[0]]
         parts = [f"{value!r} is not known"]
         if meant:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -26,11 +25,15 @@ _UNIT_US: Final = {
     "d": 86_400_000_000,
     "w": 604_800_000_000,
 }
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+_LONGEST_US: Final = _UNIT_US["d"] * 365 * 200
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)")
 _GRAMMAR: Final = "write a number and a unit, as '5m', '90s', '6h', '1h30m' or '7d' (m is minute), or give a timedelta"
-_ISO: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?", re.IGNORECASE)
+_ISO: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII | re.IGNORECASE)
 _LOWEST: Final = pd.Timestamp("1970-01-01", tz="UTC").as_unit("us")
 _HIGHEST: Final = pd.Timestamp("2200-01-01", tz="UTC").as_unit("us")
+
+_MOST_ROWS: Final = 2**62
+"""More than any table has, and a number that SQL can hold."""
 
 WINDOW_EXAMPLES: Final = "say which: days=7, hours=6, minutes=30, start='2026-03-01', end='2026-03-02', or limit=1000"
 
@@ -73,7 +76,7 @@ def _duration_text_us(text: str, argument: str) -> int:
         if unit == "M" or unit.lower() not in _UNIT_US:
             raise InputError(argument, f"{text!r} has the unknown unit {unit!r}; {_GRAMMAR}")
         total += float(number) * _UNIT_US[unit.lower()]
-    if total > _UNIT_US["d"] * 365 * 200:
+    if total > _LONGEST_US:
         raise InputError(argument, f"{text!r} is longer than any data; {_GRAMMAR}")
     return round(total)
 
@@ -124,6 +127,8 @@ def parse_zone(tz: str | dt.tzinfo | None) -> dt.tzinfo | str:
     if tz is None:
         return "UTC"
     try:
+        if not tz or not isinstance(tz, (str, dt.tzinfo)):  # pandas would take a number for seconds
+            raise TypeError(type(tz).__name__)
         pd.Timestamp(0, tz=tz)
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise InputError("tz", f"{tz!r} is not a time zone; write a name as 'Asia/Tokyo', 'America/New_York' or 'UTC'") from error
@@ -142,7 +147,7 @@ def parse_limit(limit: int | None) -> int | None:
         return None
     if isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1:
         raise InputError("limit", f"{limit!r} must be a whole number of at least 1: the newest rows to return")
-    return int(limit)
+    return min(int(limit), _MOST_ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +218,8 @@ def _one_duration(**given: float | None) -> dt.timedelta | None:
     for name, value in named.items():
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise InputError(name, f"{value!r} must be a number, as {name}=7")
-        if not (math.isfinite(value) and 0 < value * _UNIT_US[name[0]] < _UNIT_US["d"] * 365 * 200):
+        unit = _UNIT_US[name[0]]
+        if not 0.5 / unit < value < _LONGEST_US / unit:  # NaN is neither
             raise InputError(name, f"{value!r} must be above zero and shorter than 200 years")
-        return dt.timedelta(microseconds=round(float(value) * _UNIT_US[name[0]]))
+        return dt.timedelta(microseconds=round(float(value) * unit))
     return None

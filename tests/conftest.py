@@ -42,22 +42,24 @@ def recorded() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _isolated(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put each test into an empty folder and home, without settings."""
+def _isolated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put each test into an empty folder and home of its own, beside `tmp_path`, without settings."""
+    around = tmp_path_factory.mktemp("around")
     for name in [name for name in os.environ if name.startswith("QALYPTO_")]:
         monkeypatch.delenv(name)
-    here = tmp_path / "here"
+    here = around / "here"
     here.mkdir()
     monkeypatch.chdir(here)
     # The wheel test installs from the index that the user's own configuration names, which may lie in the home folder.
     if "wheel" not in request.keywords:
-        home = tmp_path / "home"
+        home = around / "home"
         home.mkdir()
         monkeypatch.setenv("HOME", str(home))
     for name in [name for name in os.environ if name.startswith(("XDG_", "JUPYTER_", "IPYTHON")) or name == "MPLCONFIGDIR"]:
         monkeypatch.delenv(name)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what asks for the recorded data as `real`."""
     for item in items:

@@ -17,6 +17,11 @@ _ENUM_NAME: Final = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)")
 
 _NAT: Final = np.iinfo(np.int64).min
 
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
+
+_WIDE: Final = ("Int128", "Int256", "UInt128", "UInt256")
+
 _EXACT_IN_FLOAT: Final = 32
 """Integers of so many bits are exact as float64, in which a NULL can be NaN."""
 
@@ -54,8 +59,11 @@ def _column(name: str, chunks: pa.ChunkedArray, clickhouse: str) -> pd.Series[An
     if clickhouse.startswith(("DateTime", "Date")):
         return pd.Series(_times(chunks))
     if clickhouse.startswith("Enum"):
-        names = {int(number): text for text, number in _ENUM_NAME.findall(clickhouse)}
+        names = {int(number): _unescaped(text) for text, number in _ENUM_NAME.findall(clickhouse)}
         chunks = pa.chunked_array([pa.array([names.get(v) for v in chunks.to_pylist()], pa.large_string())])
+    if clickhouse in _WIDE:
+        signed = clickhouse.startswith("I")
+        return pd.Series([None if v is None else int.from_bytes(v, "little", signed=signed) for v in chunks.to_pylist()], dtype=object)
     kind = chunks.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _texts(name, chunks)
@@ -66,6 +74,10 @@ def _column(name: str, chunks: pa.ChunkedArray, clickhouse: str) -> pd.Series[An
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return pd.Series(np.array(chunks.to_numpy()))
     return pd.Series(chunks.to_pandas())
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), text)
 
 
 def _texts(name: str, chunks: pa.ChunkedArray) -> pd.Series[Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from qalypto_research.errors import ClosedError
 
@@ -43,7 +44,6 @@ class ClientPool:
     def __init__(self, *, read_only: bool = False) -> None:
         self._settings = SETTINGS | (_READ_ONLY if read_only else {})
         self._idle: list[Client] = []
-        self._open: list[Client] = []
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._closed = False
@@ -60,12 +60,24 @@ class ClientPool:
         client = self._take()
         try:
             yield client
-        finally:
-            with self._lock:
-                if self._closed:
-                    client.close()
-                else:
-                    self._idle.append(client)
+        except BaseException:
+            self._discard(client)
+            raise
+        self._return(client)
+
+    def _return(self, client: Client) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(client)
+                return
+        client.close()
+
+    def _discard(self, client: Client) -> None:
+        """Close a client whose call failed: what it had written so far would come back as its next answer."""
+        # Opened before the other is closed, lest the databases go with the last handle.
+        with suppress(ClickHouseError):
+            self._return(self._connected())
+        client.close()
 
     def _take(self) -> Client:
         if os.getpid() != self._pid:
@@ -78,10 +90,10 @@ class ClientPool:
                 raise ClosedError("this connection is closed; call qr.connect() for a new one")
             if self._idle:
                 return self._idle.pop()
-        client = clickhouse_connect.get_client(interface="chdb", path=":memory:", settings=self._settings)
-        with self._lock:
-            self._open.append(client)
-        return client
+        return self._connected()
+
+    def _connected(self) -> Client:
+        return clickhouse_connect.get_client(interface="chdb", path=":memory:", settings=self._settings)
 
     def close(self) -> None:
         """Close every client; one in use is closed when its call is over."""

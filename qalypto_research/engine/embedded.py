@@ -104,13 +104,14 @@ class EmbeddedEngine:
         pool = self._pool if database is None else self._user_pool
         # The embedded client takes no query id, so the statement carries it, and is found by it.
         tagged = f"/* {query_id} */ {sql}"
-        with pool.borrow() as client, Progress(label or "") as progress:
-            client.database = database or "default"
 
-            def work() -> bytes:
-                with translated(query_id):
-                    return client.raw_query(tagged, parameters=dict(parameters), fmt="ArrowStream")
+        def work() -> bytes:
+            # Borrowed on the thread that runs it: one that was given up keeps its client until it is over.
+            with translated(query_id), pool.borrow() as client:
+                client.database = database or "default"
+                return client.raw_query(tagged, parameters=dict(parameters), fmt="ArrowStream")
 
+        with Progress(label or "") as progress:
             raw = run_cancellable(
                 work,
                 cancel=lambda: self._kill(query_id),
@@ -120,6 +121,11 @@ class EmbeddedEngine:
             return pa.ipc.open_stream(pa.py_buffer(raw)).read_all(), query_id
         except pa.ArrowException as error:
             raise QueryError(f"the answer broke off ({error})", query_id=query_id) from error
+
+    def trim(self) -> None:
+        """Give back memory that the engine's allocator keeps for later."""
+        with self._pool.borrow() as client:
+            client.command("SYSTEM JEMALLOC PURGE")
 
     def _kill(self, query_id: str) -> None:
         with suppress(ClosedError), self._pool.borrow() as client:
@@ -226,6 +232,10 @@ class EmbeddedSnapshot:
         table, query_id = self._engine.execute(sql, bound, label)
         self.query_ids.append(query_id)
         return table
+
+    def trim(self) -> None:
+        """Give back memory that the engine keeps of past statements."""
+        self._engine.trim()
 
     def answer(self, sql: str, parameters: Mapping[str, Any], *, label: str) -> pd.DataFrame:
         """Return the answer to a user's SELECT over tables named as the service's, as they were known at the moment."""

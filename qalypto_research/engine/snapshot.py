@@ -43,6 +43,10 @@ class Snapshot(Protocol):
         """Run one of our own statements."""
         ...
 
+    def trim(self) -> None:
+        """Give back memory that the engine keeps of past statements."""
+        ...
+
     def answer(self, sql: str, parameters: Mapping[str, Any], *, label: str) -> pd.DataFrame:
         """Return the answer to a user's SELECT over tables named as the service's."""
         ...

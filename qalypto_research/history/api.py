@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from qalypto_research.errors import FormatDroppedWarning, GapWarning, WallClockWarning, warn_caller
-from qalypto_research.history.arguments import Names, pick_gaps, pick_interval
+from qalypto_research.history.arguments import Names, pick_flag, pick_gaps, pick_interval
 from qalypto_research.history.calls import Ask, Call, calling, with_facts
 from qalypto_research.history.candles import read_candles
 from qalypto_research.history.gaps import report_holes
@@ -19,6 +19,10 @@ from qalypto_research.history.usersql import prepare
 from qalypto_research.schema.frames import KLINES, ORDERBOOK_TOPS, TICKERS, TRADES, Frame, category
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS, SYMBOLS
 from qalypto_research.timerange import TimeLike
+
+
+_QUIET: Final = dt.timedelta(minutes=1)
+"""A market may be quiet for so long: a table that begins within this of a range covers it."""
 
 
 def klines(
@@ -101,7 +105,7 @@ def klines(
     168
     >>> con.close()
     """
-    name, policy = pick_interval(interval), pick_gaps(gaps)
+    name, policy, final = pick_interval(interval), pick_gaps(gaps), pick_flag(final, "final")
     ask = Ask(symbols, exchange, start, end, days, hours, minutes, columns, limit, tz, max_bytes)
     with calling(con, KLINES, ask) as call:
         frame, window, holes = read_candles(call, name, final=final)
@@ -411,7 +415,7 @@ def _read_table(con: Reader, frame: Frame, ask: Ask) -> pd.DataFrame:
 
 
 def _warn_of_start(call: Call) -> None:
-    """Warn where the range begins before the table does: the answer is then shorter than what was asked for."""
+    """Warn where the range begins well before the table does: the answer is then shorter than what was asked for."""
     first, table = call.snapshot.first_timestamp(call.query.table), call.query.table.sql_name
-    if first is not None and call.window.start is not None and call.window.start < first:
+    if first is not None and call.window.start is not None and first - call.window.start > _QUIET:
         warn_caller(f"{table} begins at {first} here, the range at {call.window.start}: nothing is known in between", GapWarning)

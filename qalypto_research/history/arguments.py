@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, get_args
 
+import numpy as np
+
 from qalypto_research.engine.snapshot import SeriesKnown
 from qalypto_research.errors import InputError, UnknownNameError
 from qalypto_research.schema.frames import Frame, FrameColumn
@@ -37,12 +39,10 @@ def pick_exchanges(asked: Names | None, default: str | None, known: Iterable[Ser
             raise InputError("exchange", f"several are here and none is the default; name one of {', '.join(there)}, or 'all'")
         return ("binance",) if "binance" in there else there
     names = [name.lower() for name in _names("exchange", asked if asked is not None else default)]
-    if names == ["all"]:
-        return there
     for name in names:
-        if name not in there:
+        if name not in (*there, "all"):
             raise UnknownNameError("exchange", name, (*there, "all"))
-    return _in_order(names, EXCHANGES)
+    return there if "all" in names else _in_order(names, EXCHANGES)
 
 
 def pick_symbols(asked: Names, exchanges: Sequence[str], known: Iterable[SeriesKnown]) -> tuple[str, ...]:
@@ -74,13 +74,16 @@ def pick_interval(asked: str) -> str:
     UnknownNameError
         Not one of the documented eight.
     InputError
-        Not a duration.
+        Not a text.
     """
     if not isinstance(asked, str):
         raise InputError("interval", f"{asked!r} must be one of {', '.join(INTERVALS)}")
     if asked in INTERVAL_MS:
         return asked
-    length = parse_duration(asked, "interval").total_seconds() * 1_000
+    try:
+        length = parse_duration(asked, "interval").total_seconds() * 1_000
+    except InputError as error:
+        raise UnknownNameError("interval", asked, INTERVALS) from error
     for name, milliseconds in INTERVAL_MS.items():
         if milliseconds == length:
             return name
@@ -102,6 +105,19 @@ def pick_columns(asked: Names | None, frame: Frame) -> tuple[FrameColumn, ...]:
         if name != "timestamp" and name not in frame.column_names:
             raise UnknownNameError("columns", name, frame.column_names)
     return tuple(c for c in frame.columns if c.name in names)
+
+
+def pick_flag(asked: object, argument: str) -> bool:
+    """Return a True or False as given.
+
+    Raises
+    ------
+    InputError
+        Neither.
+    """
+    if not isinstance(asked, (bool, np.bool_)):
+        raise InputError(argument, f"{asked!r} must be True or False")
+    return bool(asked)
 
 
 def pick_gaps(asked: str) -> Gaps:

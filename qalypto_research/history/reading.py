@@ -56,6 +56,8 @@ def read_frame(
     with Progress(label, rows) as progress:
         for part in slices:
             builder.append(snapshot.fetch(*query.select(part)))
+            # The engine's allocator keeps pages for seconds: over many slices they would add up to more than the frame.
+            snapshot.trim()
             progress.reach(builder.rows)
     return builder.finish(tz, newest=limit)
 

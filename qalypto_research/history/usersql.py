@@ -16,12 +16,15 @@ from qalypto_research.errors import InputError
 from qalypto_research.schema.tables import TABLES
 from qalypto_research.timerange import parse_time
 
+_OPEN_COMMENT: Final = r"/\*(?:(?!/\*|\*/).)*"
+# Comments nest in ClickHouse; four deep is deeper than anybody writes.
+_COMMENT: Final = rf"{_OPEN_COMMENT}(?:{_OPEN_COMMENT}(?:{_OPEN_COMMENT}(?:{_OPEN_COMMENT}\*/(?:(?!/\*|\*/).)*)*\*/(?:(?!/\*|\*/).)*)*\*/(?:(?!/\*|\*/).)*)*\*/"
 _TOKEN: Final = re.compile(
-    r"""
-      (?P<space>\s+|--[^\n]*|\#[!\ ][^\n]*|/\*.*?\*/)
-    | (?P<text>'(?:[^'\\]|\\.|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+    rf"""
+      (?P<space>\s+|--[^\n]*|\#[!\ ][^\n]*|{_COMMENT})
+    | (?P<text>'(?:[^'\\]|\\.|'')*'|\$(?P<tag>[A-Za-z0-9_]*)\$.*?\$(?P=tag)\$)
     | (?P<quoted>"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`)
-    | (?P<slot>\{\s*(?P<name>[A-Za-z_]\w*)\s*(?::(?P<type>[^{}]*))?\})
+    | (?P<slot>\{{\s*(?P<name>[A-Za-z_]\w*)\s*(?::(?P<type>[^{{}}]*))?\}})
     | (?P<word>[A-Za-z_]\w*)
     | (?P<other>\d[\w.]*|.)
     """,
@@ -32,6 +35,8 @@ _NOW: Final = "now"
 _WALL: Final = frozenset(
     {"now", "now64", "nowinblock", "today", "yesterday", "utctimestamp", "current_timestamp", "curdate", "current_date"}
 )
+_WALL_BARE: Final = frozenset({"current_timestamp", "current_date", "curdate", "localtimestamp", "localtime"})
+"""What tells wall time without parentheses as well."""
 _TABLES: Final = frozenset(t.sql_name for t in TABLES.values())
 
 
@@ -94,6 +99,8 @@ def prepare(query: str, params: Mapping[str, Any] | None, moment: pd.Timestamp) 
     _check_select(tokens)
     tokens, dropped = _without_format(tokens)
     tokens = _without_database(tokens)
+    if params is not None and not isinstance(params, Mapping):
+        raise InputError("params", f"{params!r} is not a mapping; give names and values, as params={{'symbol': 'BTCUSDT'}}")
     sql, parameters = _bound(tokens, dict(params or {}), moment)
     return UserQuery(sql, parameters, dropped, _wall_clock(tokens))
 
@@ -155,13 +162,17 @@ def _bound(tokens: list[_Token], params: dict[str, Any], moment: pd.Timestamp) -
             out.append(f"{{{_NOW}:DateTime64(6, 'UTC')}}")
             used[_NOW] = f"{moment:%Y-%m-%d %H:%M:%S.%f}"
             continue
+        if token.name == _NOW:
+            raise InputError("query", f"{token.text}: the connection's clock has a type of its own; write {{{_NOW}}}")
         if token.type is None:
             raise InputError("query", f"{token.text} has no type; write {{{token.name}:String}}, {{{token.name}:Float64}} or the like")
         if token.name not in params:
             raise InputError("params", f"{token.name!r} is used in the query and not given; params={{{token.name!r}: ...}}")
         used[token.name] = _value(token.name, params[token.name])
+        if used[token.name] is None and "Nullable" not in token.type:
+            raise InputError("params", f"{token.name!r} is None, which {token.type.strip()} cannot hold; write {{{token.name}:Nullable({token.type.strip()})}}")
         out.append(token.text)
-    left = sorted(set(params) - set(used))
+    left = sorted(set(params) - set(used), key=str)
     if left or _NOW in params:
         name = left[0] if left else _NOW
         unused = f"is not used in the query; write {{{name}:Type}} where it belongs"
@@ -172,6 +183,8 @@ def _bound(tokens: list[_Token], params: dict[str, Any], moment: pd.Timestamp) -
 
 def _value(name: str, value: Any) -> Any:
     """Return `value` in a form the client binds without guessing a zone."""
+    if value is pd.NaT or value is pd.NA or (isinstance(value, np.datetime64) and np.isnat(value)):
+        return None
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray, pd.Index, pd.Series)):
         return [_value(name, v) for v in value]
     if isinstance(value, (dt.datetime, np.datetime64)):
@@ -179,14 +192,19 @@ def _value(name: str, value: Any) -> Any:
         return text.removesuffix(".000000")
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, (bool, int, float, str, dt.date)):
+    if isinstance(value, bool):
+        return int(value)  # the service's flags are UInt8, which takes no True
+    if value is None or isinstance(value, (int, float, str, dt.date)):
         return value
     raise InputError("params", f"{name!r} is a {type(value).__name__}; give a string, number, time, date or a list of them")
 
 
 def _wall_clock(tokens: list[_Token]) -> str | None:
     places = _significant(tokens)
-    for a, b in pairwise(places):
-        if tokens[a].kind == "word" and tokens[a].text.lower() in _WALL and tokens[b].text == "(":
-            return f"{tokens[a].text}()"
+    texts = ["", *(tokens[i].text for i in places), ""]
+    for before, place, after in zip(texts, places, texts[2:], strict=False):
+        name = tokens[place].plain.lower() if tokens[place].kind in ("word", "quoted") else ""
+        bare = name in _WALL_BARE and tokens[place].kind == "word" and before != "." and before.upper() != "AS"
+        if (name in _WALL and after == "(") or bare:
+            return f"{tokens[place].plain}()"
     return None

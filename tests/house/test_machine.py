@@ -31,7 +31,8 @@ def test_writing_into_the_repository_fails(root, write):
     assert not (root / "left_behind").exists()
 
 
-def test_writing_here_works(tmp_path):
+def test_a_test_begins_in_an_empty_folder_and_home(tmp_path, tmp_path_factory):
+    assert list(Path.cwd().iterdir()) == list(Path.home().iterdir()) == list(tmp_path.iterdir()) == []
     Path("file").write_text("text", encoding="utf-8")
-    assert (tmp_path / "here" / "file").read_text(encoding="utf-8") == "text"
-    assert Path.home().is_relative_to(tmp_path)
+    assert Path.cwd().is_relative_to(tmp_path_factory.getbasetemp())
+    assert Path.home().is_relative_to(tmp_path_factory.getbasetemp())

@@ -112,13 +112,14 @@ def days_have_a_rhythm(market: Market) -> bool:
     return float(more.to_numpy().mean()) > 0.85 and bool((moves[busy].mean() > 1.2 * moves[quiet].mean()).all())
 
 
-SHIFTS = np.arange(-1500, 1501, 50)
+SHIFTS = np.arange(-2000, 2001, 100)
 
 
 def lead_of(market: Market, follower: str) -> tuple[float, float]:
-    """Return by how many ms the leader is ahead of `follower`, and the correlation there (Hayashi and Yoshida, with a shift).
+    """Return by how many ms the leader is ahead of `follower`, and their correlation (Hayashi and Yoshida, with a shift).
 
     The estimator sums products of returns whose spans overlap; it needs no grid and does not take rare trading for delay.
+    The lead is the vertex of a parabola through all shifts, which is much steadier than the shift of the largest value.
     """
     found = np.zeros(len(SHIFTS))
     for symbol in FINE:
@@ -128,13 +129,14 @@ def lead_of(market: Market, follower: str) -> tuple[float, float]:
             upper = np.minimum(np.searchsorted(b - shift, a[1:], "left"), len(b) - 1)
             lower = np.maximum(np.searchsorted(b - shift, a[:-1], "right") - 1, 0)
             found[i] += (np.diff(x) * (y[upper] - y[lower])).sum() / scale / len(FINE)
-    best = int(np.argmax(found))
-    return float(SHIFTS[best]), float(found[best])
+    bend, slope, _ = np.polyfit(SHIFTS, found, 2)
+    return float(-slope / (2.0 * bend)), float(found.max())
 
 
 def exchanges_follow_the_leader(market: Market) -> bool:
-    """Every other exchange moves with the leader, and a hundred to some hundreds of ms after it."""
-    return all(100 <= lag <= 800 and correlation > 0.5 for lag, correlation in (lead_of(market, f) for f in FOLLOWERS))
+    """Every other exchange moves with the leader, and after it, by some hundred ms on the average."""
+    lags, correlations = zip(*(lead_of(market, f) for f in FOLLOWERS), strict=True)
+    return min(correlations) > 0.5 and min(lags) > 50 and max(lags) < 1_000 and float(np.mean(lags)) > 150
 
 
 STATEMENTS = [volatility_clusters, returns_are_heavy_tailed, sizes_are_heavy_tailed, days_have_a_rhythm, exchanges_follow_the_leader]

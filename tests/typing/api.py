@@ -1,1 +1,39 @@
-"""The public API as a type checker sees it: read by mypy, never run."""
+"""The public API as a type checker sees it. Read by mypy, never run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import assert_type
+
+import pandas as pd
+
+import qalypto_research as qr
+
+con = qr.connect()
+assert_type(con, qr.Connection)
+assert_type(qr.connect("sample", at="2026-03-02 13:00", speed=2.0, exchange="okx", ingestion_delay="2s"), qr.Connection)
+assert_type(qr.connect([Path("a"), "b"], at=pd.Timestamp("2026-03-02")), qr.Connection)
+
+assert_type(qr.klines("BTCUSDT", "1h", days=7), pd.DataFrame)
+assert_type(qr.klines(["BTCUSDT", "ETHUSDT"], exchange="all", start=dt.date(2026, 3, 1), final=False, gaps="raise", limit=5), pd.DataFrame)
+assert_type(con.klines("BTCUSDT", "1h", days=7, columns=["close"], tz="Asia/Tokyo"), pd.DataFrame)
+assert_type(qr.trades("BTCUSDT", minutes=0.5, max_bytes=10**9), pd.DataFrame)
+assert_type(con.trades(["BTCUSDT"], start=dt.datetime(2026, 3, 2, tzinfo=dt.UTC), hours=1), pd.DataFrame)
+assert_type(qr.tickers("BTCUSDT", limit=10), pd.DataFrame)
+assert_type(qr.orderbook_tops("BTCUSDT", limit=10), pd.DataFrame)
+assert_type(qr.symbols(), pd.DataFrame)
+assert_type(qr.sql("SELECT {x:UInt8} AS x", {"x": 1}), pd.DataFrame)
+assert_type(qr.concat([qr.trades("BTCUSDT", limit=1)], axis=0), pd.DataFrame)
+assert_type(con.clock.now(), pd.Timestamp)
+assert_type(con.synthetic, bool)
+
+with qr.connect("sample") as inner:
+    assert_type(inner, qr.Connection)
+
+# What a checker must refuse.
+qr.klines(3)  # type: ignore[arg-type]
+qr.klines("BTCUSDT", "1h", 7)  # type: ignore[arg-type, call-arg]
+qr.trades("BTCUSDT", days="7")  # type: ignore[arg-type]
+qr.trades("BTCUSDT", every="1s")  # type: ignore[call-arg]
+con.exchange = "okx"  # type: ignore[misc]

@@ -18,13 +18,13 @@ from qalypto_research.local.generator.settings import Cadence, Settings
 from qalypto_research.schema import EXCHANGES, SYMBOLS, TABLES
 
 SETTINGS: Final = Settings(
-    seed=44,
+    seed=439,
     start_ms=1_772_452_800_000,  # 2026-03-02 12:00 UTC
     block_ms=1_800_000,
     exchanges=tuple(sorted(EXCHANGES)),
     symbols=tuple(sorted(SYMBOLS)),
     tables=tuple(TABLES),
-    rate=11.0,
+    rate=10.4,
     busy=Cadence(ticker=5_000, book=20_000, minute_candle=10_000, longer_candle=90_000),
     other=Cadence(ticker=45_000, book=120_000, minute_candle=30_000, longer_candle=600_000),
 )
