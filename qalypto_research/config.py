@@ -16,7 +16,7 @@ class Settings(BaseSettings):
         ``QALYPTO_USERNAME``: its presence means that an account is configured.
     """
 
-    model_config = SettingsConfigDict(env_prefix="QALYPTO_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="QALYPTO_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     target: str | None = None
     username: str | None = None

@@ -20,7 +20,7 @@ from qalypto_research.clock import Clock, Reading, from_us, to_us
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.engine.snapshot import Snapshot
 from qalypto_research.errors import ArchiveError, RangeError
-from qalypto_research.history import api
+from qalypto_research.history import api, inventory, statements
 from qalypto_research.schema.vocabulary import INTERVALS
 from qalypto_research.timerange import TimeLike, parse_time
 
@@ -75,8 +75,8 @@ class Connection:
     trades = api.trades
     tickers = api.tickers
     orderbook_tops = api.orderbook_tops
-    symbols = api.symbols
-    sql = api.sql
+    symbols = inventory.symbols
+    sql = statements.sql
 
     @property
     def clocked(self) -> bool:
@@ -152,7 +152,8 @@ def open_archive(
     RangeError
         `at` lies before anything was known.
     """
-    roots = tuple(check_root(folder) for folder in folders)
+    # The same folder under two names would give every row twice.
+    roots = tuple({root.resolve(): root for root in map(check_root, reversed(folders))}.values())[::-1]
     return _open(", ".join(map(str, roots)), roots, at=at, speed=speed, exchange=exchange, ingestion_delay=ingestion_delay)
 
 

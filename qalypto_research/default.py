@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from qalypto_research.config import Settings
 from qalypto_research.connection import Connection, open_archive, open_sample
 from qalypto_research.errors import ConfigurationError, InputError, SampleDataWarning, UnknownNameError, warn_caller
-from qalypto_research.history import api
+from qalypto_research.history import api, inventory, statements
 from qalypto_research.timerange import DurationLike, TimeLike, parse_duration
 
 P = ParamSpec("P")
@@ -112,15 +112,24 @@ def _opened(target: Target | None, options: dict[str, Any]) -> Connection:
         )
         return con
     if not isinstance(target, (str, os.PathLike)):
-        folders = [Path(folder) for folder in target]
-        if not folders:
-            raise InputError("target", "is an empty list; give at least one folder")
-        return open_archive(folders, **options)
+        return open_archive(_folders(target), **options)
+    if not str(target).strip():
+        raise InputError("target", f"{target!r} is empty; give 'sample' or a folder")
     if target == "sample":
         return open_sample(**options)
     if target == "service" or "://" in str(target):
         raise ConfigurationError(f"target={str(target)!r}: {_NOT_YET}")
     return open_archive([Path(target)], **options)
+
+
+def _folders(target: Any) -> list[Path]:
+    listed = list(target) if isinstance(target, Sequence) and not isinstance(target, bytes) else [target]
+    if not listed:
+        raise InputError("target", "is an empty list; give at least one folder")
+    for folder in listed:
+        if not isinstance(folder, (str, os.PathLike)):
+            raise InputError("target", f"{folder!r} is no folder; give 'sample', a folder or a list of folders")
+    return [Path(folder) for folder in listed]
 
 
 _NOT_YET: Final = "this version does not reach the service yet. Use qr.connect('sample') or qr.connect('<folder of an archive>')"
@@ -162,5 +171,5 @@ klines = _on_default(api.klines)
 trades = _on_default(api.trades)
 tickers = _on_default(api.tickers)
 orderbook_tops = _on_default(api.orderbook_tops)
-symbols = _on_default(api.symbols)
-sql = _on_default(api.sql)
+symbols = _on_default(inventory.symbols)
+sql = _on_default(statements.sql)

@@ -126,12 +126,13 @@ def parse_zone(tz: str | dt.tzinfo | None) -> dt.tzinfo | str:
     """
     if tz is None:
         return "UTC"
+    wrong = InputError("tz", f"{tz!r} is not a time zone; write a name as 'Asia/Tokyo', 'America/New_York' or 'UTC'")
+    if not tz or not isinstance(tz, (str, dt.tzinfo)):  # pandas would take a number for seconds
+        raise wrong
     try:
-        if not tz or not isinstance(tz, (str, dt.tzinfo)):  # pandas would take a number for seconds
-            raise TypeError(type(tz).__name__)
         pd.Timestamp(0, tz=tz)
     except (KeyError, ValueError, TypeError, OSError) as error:
-        raise InputError("tz", f"{tz!r} is not a time zone; write a name as 'Asia/Tokyo', 'America/New_York' or 'UTC'") from error
+        raise wrong from error
     return tz
 
 

@@ -38,8 +38,12 @@ def check_root(root: Path) -> Path:
     ArchiveError
         No such folder, a file, or a path that ClickHouse would take for a pattern.
     """
-    absolute = root.expanduser().absolute()
-    if not absolute.exists():
+    try:
+        absolute = root.expanduser().absolute()
+        there = absolute.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ArchiveError(root, f"is no path to a folder ({error})") from error
+    if not there:
         raise ArchiveError(absolute, "no such folder")
     if not absolute.is_dir():
         raise ArchiveError(absolute, "is a file; give the folder that holds the tables")

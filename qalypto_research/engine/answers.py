@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from qalypto_research.errors import QueryError
 from qalypto_research.schema.frames import VOCABULARY, category
 
 _WRAPPER: Final = re.compile(r"^(?:Nullable|LowCardinality)\((.*)\)$")
@@ -32,7 +33,7 @@ def to_answer(table: pa.Table, types: Sequence[str]) -> pd.DataFrame:
     Times and dates become ``datetime64[us, UTC]`` (a time without a zone is the engine's, which is UTC); text and enums
     ``str``, and a category where the column is called exchange, symbol, side or interval; floats and integers keep
     their type. Integers with NULL become float64 up to 32 bits, beyond that pandas' nullable ``Int64`` or ``UInt64``,
-    so that none loses a digit. Everything else is as Arrow gives it.
+    so that none loses a digit; those wider than 64 bits are Python's. Everything else is as Arrow gives it.
 
     Parameters
     ----------
@@ -40,6 +41,11 @@ def to_answer(table: pa.Table, types: Sequence[str]) -> pd.DataFrame:
         The answer.
     types : sequence of str
         ClickHouse's type of each column: Arrow shows a DateTime and an Enum as bare numbers.
+
+    Raises
+    ------
+    QueryError
+        A text is not UTF-8.
     """
     columns = [_column(name, table.column(i), _bare(types[i])) for i, name in enumerate(table.column_names)]
     frame = pd.concat(columns, axis=1)
@@ -61,9 +67,6 @@ def _column(name: str, chunks: pa.ChunkedArray, clickhouse: str) -> pd.Series[An
     if clickhouse.startswith("Enum"):
         names = {int(number): _unescaped(text) for text, number in _ENUM_NAME.findall(clickhouse)}
         chunks = pa.chunked_array([pa.array([names.get(v) for v in chunks.to_pylist()], pa.large_string())])
-    if clickhouse in _WIDE:
-        signed = clickhouse.startswith("I")
-        return pd.Series([None if v is None else int.from_bytes(v, "little", signed=signed) for v in chunks.to_pylist()], dtype=object)
     kind = chunks.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _texts(name, chunks)
@@ -73,7 +76,14 @@ def _column(name: str, chunks: pa.ChunkedArray, clickhouse: str) -> pd.Series[An
         return pd.Series(chunks.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}.get))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return pd.Series(np.array(chunks.to_numpy()))
-    return pd.Series(chunks.to_pandas())
+    wide = clickhouse in _WIDE
+    values = _whole_numbers(chunks, signed=clickhouse.startswith("I")) if wide else chunks.to_pandas()
+    return pd.Series(values, dtype=object if wide else None)
+
+
+def _whole_numbers(chunks: pa.ChunkedArray, *, signed: bool) -> list[int | None]:
+    """Return integers too wide for Arrow, which has their bytes."""
+    return [None if v is None else int.from_bytes(v, "little", signed=signed) for v in chunks.to_pylist()]
 
 
 def _unescaped(text: str) -> str:
@@ -82,6 +92,10 @@ def _unescaped(text: str) -> str:
 
 def _texts(name: str, chunks: pa.ChunkedArray) -> pd.Series[Any]:
     own = pa.concat_arrays([*(c.cast(pa.large_string()) for c in chunks.chunks), pa.array([], pa.large_string())])
+    try:
+        own.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise QueryError(f"column {name!r} holds bytes that are no text in UTF-8; select hex({name}) or base64Encode({name})") from error
     texts = pd.Series(pd.array(own, dtype="str"))
     kind = next((k for k in VOCABULARY if k == name), None)
     return texts if kind is None else texts.astype(category(kind, texts.dropna().unique()))

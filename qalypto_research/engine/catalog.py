@@ -100,7 +100,7 @@ def list_roots(roots: Iterable[Path]) -> tuple[Listing, ...]:
     return tuple(list_files(root) for root in roots)
 
 
-def build_catalog(client: Client, roots: tuple[Path, ...], known: Mapping[DataFile, FileFacts]) -> Catalog:
+def build_catalog(client: Client, roots: tuple[Path, ...], known: Mapping[DataFile, FileFacts], tag: str) -> Catalog:
     """Create the tables and views over what stands under `roots` now.
 
     Parameters
@@ -111,6 +111,8 @@ def build_catalog(client: Client, roots: tuple[Path, ...], known: Mapping[DataFi
         The archive's folders.
     known : mapping of DataFile to FileFacts
         Facts of files already looked at; they are not looked at again.
+    tag : str
+        What its statements begin with, so that a long look can be found and ended.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def build_catalog(client: Client, roots: tuple[Path, ...], known: Mapping[DataFi
     """
     listings = list_roots(roots)
     for _ in range(_ATTEMPTS):
-        catalog = _try_build(client, roots, listings, known)
+        catalog = _try_build(client, roots, listings, known, tag)
         # ClickHouse resolves the patterns by itself: were a file to come in between, it would be read unchecked.
         after = list_roots(roots)
         if after == listings:
@@ -134,7 +136,9 @@ def drop_catalog(client: Client, catalog: Catalog) -> None:
     client.command(f"DROP DATABASE IF EXISTS {catalog.database}")
 
 
-def _try_build(client: Client, roots: tuple[Path, ...], listings: tuple[Listing, ...], known: Mapping[DataFile, FileFacts]) -> Catalog:
+def _try_build(
+    client: Client, roots: tuple[Path, ...], listings: tuple[Listing, ...], known: Mapping[DataFile, FileFacts], tag: str
+) -> Catalog:
     wanted = [(f, TABLES[name]) for listing in listings for name, files in listing.items() for f in files]
     if not wanted:
         tables = ", ".join(f"{name}/" for name in TABLES)
@@ -148,47 +152,44 @@ def _try_build(client: Client, roots: tuple[Path, ...], listings: tuple[Listing,
     client.command(f"CREATE DATABASE {catalog.database}")
     try:
         for table in TABLES.values():
-            _create_table(client, catalog, roots, table, {f.path: f for f, t in new if t is table})
+            sources = _create_sources(client, catalog, roots, table)
+            _look_into(client, sources, table, {f.path: fresh[f] for f, t in new if t is table}, tag)
+            client.command(guarded_view_ddl(catalog.guarded(table), table, sources))
     except BaseException:
         drop_catalog(client, catalog)
         raise
     return catalog
 
 
-def _create_table(client: Client, catalog: Catalog, roots: tuple[Path, ...], table: Table, new: Mapping[str, DataFile]) -> None:
-    sources: list[str] = []
-    for root, listing in zip(roots, catalog.listings, strict=True):
-        for pattern in patterns(root, table, listing[table.name]):
-            name = f"{catalog.database}.{table.name}_{len(sources)}"
-            client.command(file_table_ddl(name, table, pattern))
-            sources.append(name)
-            if new:
-                _look_into(client, name, table, new, catalog.files)
-    if not sources:
-        name = f"{catalog.database}.{table.name}_0"
-        client.command(empty_table_ddl(name, table))
-        sources.append(name)
-    client.command(guarded_view_ddl(catalog.guarded(table), table, sources))
+def _create_sources(client: Client, catalog: Catalog, roots: tuple[Path, ...], table: Table) -> list[str]:
+    """Create the tables over the files of `table`, an empty one where there are none, and return their names."""
+    listed = zip(roots, catalog.listings, strict=True)
+    found = [pattern for root, listing in listed for pattern in patterns(root, table, listing[table.name])]
+    names = [f"{catalog.database}.{table.name}_{i}" for i in range(max(1, len(found)))]
+    for name, pattern in zip(names, found, strict=False):
+        client.command(file_table_ddl(name, table, pattern))
+    if not found:
+        client.command(empty_table_ddl(names[0], table))
+    return names
 
 
-def _look_into(client: Client, source: str, table: Table, new: Mapping[str, DataFile], files: Mapping[DataFile, FileFacts]) -> None:
-    """Fill in the series of the files of `source` that are new."""
+def _look_into(client: Client, sources: list[str], table: Table, new: Mapping[str, FileFacts], tag: str) -> None:
+    """Fill in the series of the files that are new, by path, and hold their rows against their footers."""
     interval = "interval" if table is KLINE else "''"
-    rows = client.query(
-        f"SELECT _path, exchange, symbol, {interval}, count(), "
-        f"ifNull(toUnixTimestamp64Micro(min({seen_sql(table)})), {_NEVER}), "
-        f"ifNull(toUnixTimestamp64Micro(max({seen_sql(table)})), {_NEVER}) "
-        f"FROM {source} AS t WHERE _path IN {{paths:Array(String)}} GROUP BY ALL ORDER BY ALL",
-        parameters={"paths": list(new)},
-    ).result_rows
-    for path, of_file in itertools.groupby(rows, key=lambda row: row[0]):
-        series = tuple(Series(table.name, *row[1:]) for row in of_file)
-        unknown = sorted({s.interval for s in series} - set(INTERVAL_MS)) if table is KLINE else []
+    for source in sources if new else []:
+        rows = client.query(
+            f"{tag} SELECT _path, exchange, symbol, {interval}, count(), "
+            f"ifNull(toUnixTimestamp64Micro(min({seen_sql(table)})), {_NEVER}), "
+            f"ifNull(toUnixTimestamp64Micro(max({seen_sql(table)})), {_NEVER}) "
+            f"FROM {source} AS t WHERE _path IN {{paths:Array(String)}} GROUP BY ALL ORDER BY ALL",
+            parameters={"paths": list(new)},
+        ).result_rows
+        for path, of_file in itertools.groupby(rows, key=lambda row: row[0]):
+            new[path].series = tuple(Series(table.name, *row[1:]) for row in of_file)
+    for path, facts in new.items():
+        unknown = sorted({s.interval for s in facts.series} - set(INTERVAL_MS)) if table is KLINE else []
         if unknown:
             raise ArchiveError(path, f"holds the interval {unknown[0]!r}; known are {', '.join(INTERVAL_MS)}", column="interval")
-        facts = files[new[path]]
-        counted = sum(s.rows for s in series)
-        if counted != facts.footer.rows:
-            said = facts.footer.rows
+        counted, said = sum(s.rows for s in facts.series), facts.footer.rows
+        if counted != said:
             raise ArchiveError(path, f"reads as {counted} rows where its footer says {said}; it is damaged or being written over")
-        facts.series = series

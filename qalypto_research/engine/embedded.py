@@ -30,6 +30,11 @@ MOMENT: Final = "moment"
 """The bound parameter by which every statement of a snapshot says when it is."""
 
 
+def _tag(query_id: str) -> str:
+    """Return what a statement begins with: the embedded client takes no query id, so it is found by this."""
+    return f"/* {query_id} */"
+
+
 class EmbeddedEngine:
     """Answers SQL over one or several archive folders that may grow while it is open.
 
@@ -102,8 +107,7 @@ class EmbeddedEngine:
         """
         query_id = uuid.uuid4().hex
         pool = self._pool if database is None else self._user_pool
-        # The embedded client takes no query id, so the statement carries it, and is found by it.
-        tagged = f"/* {query_id} */ {sql}"
+        tagged = f"{_tag(query_id)} {sql}"
 
         def work() -> bytes:
             # Borrowed on the thread that runs it: one that was given up keeps its client until it is over.
@@ -129,12 +133,12 @@ class EmbeddedEngine:
 
     def _kill(self, query_id: str) -> None:
         with suppress(ClosedError), self._pool.borrow() as client:
-            client.command(f"KILL QUERY WHERE query LIKE '/* {query_id} */%' ASYNC")
+            client.command(f"KILL QUERY WHERE query LIKE '{_tag(query_id)}%' ASYNC")
 
     def _watch(self, query_id: str, progress: Progress) -> None:
         with self._pool.borrow() as client:
             found = client.query(
-                f"SELECT read_rows, total_rows_approx FROM system.processes WHERE query LIKE '/* {query_id} */%'"
+                f"SELECT read_rows, total_rows_approx FROM system.processes WHERE query LIKE '{_tag(query_id)}%'"
             ).result_rows
         if found:
             progress.reach(int(found[0][0]), int(found[0][1]) or None)
@@ -172,8 +176,14 @@ class EmbeddedEngine:
             return current
 
     def _build(self, known: Mapping[DataFile, FileFacts]) -> Catalog:
-        with self._pool.borrow() as client:
-            catalog = build_catalog(client, self._roots, known)
+        query_id = uuid.uuid4().hex
+
+        def work() -> Catalog:
+            with translated(query_id), self._pool.borrow() as client:
+                return build_catalog(client, self._roots, known, _tag(query_id))
+
+        with Progress("looking into the archive") as progress:
+            catalog = run_cancellable(work, cancel=lambda: self._kill(query_id), waiting=lambda: self._watch(query_id, progress))
         self._moments[catalog.database] = Moments(self._pool.borrow, catalog.guarded)
         return catalog
 

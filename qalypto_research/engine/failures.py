@@ -13,6 +13,13 @@ from qalypto_research.errors import QueryError
 
 _CODE: Final = re.compile(r"Code: (\d+)\.\s*(?:DB::Exception:\s*)?")
 _NOISE: Final = re.compile(r"\s*(?:In scope .*|\(version .*?\)|Stack trace:.*|: While executing .*|: While processing .*)$", re.DOTALL)
+# Positions are those of the statement sent, which is the user's with some words around it: only what was met there is of use.
+_SYNTAX: Final = re.compile(
+    r"failed at position \d+ \(.*?\) \(line \d+, col \d+\): (?P<met>.*?)\. (?P<unmatched>Unmatched parentheses)?.*", re.DOTALL
+)
+_AROUND: Final = re.compile(r"(?:\n?\)\n FORMAT )?ArrowStream$")
+_LONGEST: Final = 400
+
 _HINTS: Final = {
     60: "the tables are market_data_trade, market_data_ticker, market_data_kline and market_data_orderbook",
     164: "qr.sql reads only: SELECT or WITH ... SELECT",
@@ -40,6 +47,16 @@ def to_query_error(error: Exception, query_id: str) -> QueryError:
     text = str(error)
     found = _CODE.search(text)
     code = int(found[1]) if found else None
-    message = _NOISE.sub("", text[found.end() :] if found else text).strip().rstrip(".")
+    while found:
+        text = text[found.end() :]
+        found = _CODE.match(text)
+    message = _SYNTAX.sub(_syntax, _NOISE.sub("", text)).strip().rstrip(".:")
+    message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ..."
     hint = _HINTS.get(code or 0)
     return QueryError(f"{message}; {hint}" if hint else message, code=code, query_id=query_id)
+
+
+def _syntax(found: re.Match[str]) -> str:
+    met = _AROUND.sub("", found["met"]).strip().partition("\n")[0]
+    where = f"at {met[:80]!r}" if met else "at the end of the query"
+    return f"{where}: unmatched parentheses" if found["unmatched"] else where

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import pandas as pd
 
-from qalypto_research.errors import FormatDroppedWarning, GapWarning, WallClockWarning, warn_caller
+from qalypto_research.errors import GapWarning, warn_caller
 from qalypto_research.history.arguments import Names, pick_flag, pick_gaps, pick_interval
 from qalypto_research.history.calls import Ask, Call, calling, with_facts
 from qalypto_research.history.candles import read_candles
 from qalypto_research.history.gaps import report_holes
 from qalypto_research.history.reader import Reader
-from qalypto_research.history.usersql import prepare
-from qalypto_research.schema.frames import KLINES, ORDERBOOK_TOPS, TICKERS, TRADES, Frame, category
-from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS, SYMBOLS
+from qalypto_research.schema.frames import KLINES, ORDERBOOK_TOPS, TICKERS, TRADES, Frame
 from qalypto_research.timerange import TimeLike
-
 
 _QUIET: Final = dt.timedelta(minutes=1)
 """A market may be quiet for so long: a table that begins within this of a range covers it."""
@@ -321,92 +316,6 @@ def orderbook_tops(
     return _read_table(con, ORDERBOOK_TOPS, Ask(symbols, exchange, start, end, days, hours, minutes, columns, limit, tz, max_bytes))
 
 
-def symbols(con: Reader) -> pd.DataFrame:
-    """Return what there is, as known at the connection's now.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row an exchange and symbol, in the documented order. Columns: exchange, symbol (category); trades, tickers,
-        orderbooks (bool: whether there are any); klines (str: the candle intervals there, such as "1m, 1h").
-
-    Examples
-    --------
-    >>> import qalypto_research as qr
-    >>> con = qr.connect("sample")
-    >>> con.symbols().shape
-    (40, 6)
-    >>> con.close()
-    """
-    with con.snapshot() as snapshot:
-        found: dict[tuple[str, str], dict[str, set[str]]] = {}
-        for s in snapshot.series():
-            found.setdefault((s.exchange, s.symbol), {}).setdefault(s.table, set()).add(s.interval)
-        pairs = sorted(found, key=lambda pair: (_place(pair[0], EXCHANGES), _place(pair[1], SYMBOLS)))
-        frame = pd.DataFrame(
-            {
-                "exchange": pd.Categorical([e for e, _ in pairs], dtype=category("exchange", [e for e, _ in pairs])),
-                "symbol": pd.Categorical([s for _, s in pairs], dtype=category("symbol", [s for _, s in pairs])),
-                **{f"{name}s": np.array([name in found[pair] for pair in pairs], bool) for name in ("trade", "ticker", "orderbook")},
-                "klines": pd.array([", ".join(i for i in INTERVALS if i in found[p].get("kline", ())) for p in pairs], dtype="str"),
-            }
-        )
-        return with_facts(frame, con, snapshot, None, {"call": "symbols"})
-
-
-def sql(con: Reader, query: str, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
-    """Return the answer to a SELECT over the service's tables, as known at the connection's now.
-
-    The tables are ``market_data_trade``, ``market_data_ticker``, ``market_data_kline`` and ``market_data_orderbook``, with
-    or without ``market_data.`` before them. What the connection's clock has not reached yet is not in them.
-
-    Parameters
-    ----------
-    query : str
-        One SELECT, or WITH ... SELECT. ``{now}`` stands for the connection's clock (``DateTime64(6, 'UTC')``),
-        ``{name:Type}`` for a bound value. ClickHouse's own ``now()`` is wall time; on a connection with a clock it draws
-        a warning. A trailing FORMAT is dropped, with a warning: the answer is a frame.
-    params : mapping of str to value, optional
-        The bound values: strings, numbers, times (naive ones are UTC), dates, lists of them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Rows and columns as selected, a plain RangeIndex. Times and dates ``datetime64[us, UTC]``; text ``str``, as a
-        category where the column is called exchange, symbol, side or interval; floats float64; integers as ClickHouse
-        has them (with NULLs: float64 up to 32 bits, else ``Int64`` or ``UInt64``).
-
-    Raises
-    ------
-    InputError
-        Not one SELECT, or a bound value missing, left over or of a kind that cannot be bound.
-    QueryError
-        ClickHouse refused it.
-
-    Examples
-    --------
-    >>> import qalypto_research as qr
-    >>> con = qr.connect("sample")
-    >>> con.sql("SELECT count() > 0 AS any FROM market_data_trade WHERE timestamp >= {now} - INTERVAL 1 HOUR")["any"].item()
-    1
-    >>> con.close()
-    """
-    with con.snapshot() as snapshot:
-        prepared = prepare(query, params, snapshot.moment)
-        if prepared.dropped_format is not None:
-            dropped = f"query: the trailing FORMAT {prepared.dropped_format} was dropped; the answer is a DataFrame"
-            warn_caller(dropped, FormatDroppedWarning)
-        if prepared.wall_clock is not None and con.clocked:
-            now = f"this connection's clock says {snapshot.moment}; write {{now}} for the clock"
-            warn_caller(f"query: {prepared.wall_clock} is wall time, while {now}", WallClockWarning)
-        frame = snapshot.answer(prepared.sql, prepared.parameters, label="sql")
-        return with_facts(frame, con, snapshot, None, {"call": "sql", "query": query})
-
-
-def _place(name: str, documented: tuple[str, ...]) -> tuple[int, str]:
-    return (documented.index(name) if name in documented else len(documented), name)
-
-
 def _read_table(con: Reader, frame: Frame, ask: Ask) -> pd.DataFrame:
     with calling(con, frame, ask) as call:
         _warn_of_start(call)
@@ -416,6 +325,14 @@ def _read_table(con: Reader, frame: Frame, ask: Ask) -> pd.DataFrame:
 
 def _warn_of_start(call: Call) -> None:
     """Warn where the range begins well before the table does: the answer is then shorter than what was asked for."""
-    first, table = call.snapshot.first_timestamp(call.query.table), call.query.table.sql_name
-    if first is not None and call.window.start is not None and first - call.window.start > _QUIET:
-        warn_caller(f"{table} begins at {first} here, the range at {call.window.start}: nothing is known in between", GapWarning)
+    table, start = call.query.table, call.window.start
+    recorded = call.snapshot.first_timestamp(table)
+    if recorded is None or start is None or recorded - start <= _QUIET:
+        return
+    # The files reach beyond the clock: where the table begins is said by what is known of it alone.
+    answer = call.snapshot.fetch(f"SELECT minOrNull(t.timestamp) AS first FROM {call.query.relation} AS t")
+    first = answer.column("first")[0].as_py()
+    if first is None:
+        warn_caller(f"{table.sql_name} has no row known by {call.snapshot.moment} here", GapWarning)
+    else:
+        warn_caller(f"{table.sql_name} begins at {pd.Timestamp(first)} here, the range at {start}: nothing is known in between", GapWarning)

@@ -156,5 +156,6 @@ def _frame(rows: list[dict[str, Any]], columns: tuple[FrameColumn, ...]) -> pd.D
     if not rows:
         return empty
     frame = pd.DataFrame(rows).set_index(pd.DatetimeIndex([row["timestamp"] for row in rows], name="timestamp").as_unit("us"))
+    frame = frame.assign(**{c.name: pd.to_datetime(frame[c.name], utc=True) for c in columns if c.kind == "time"})  # NaT alone has no zone
     named = {c.name: category(c.kind, frame[c.name]) if c.kind in VOCABULARY else empty[c.name].dtype for c in columns}
     return frame[[c.name for c in columns]].astype(named)

@@ -6,7 +6,6 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -16,9 +15,11 @@ from qalypto_research.errors import InputError
 from qalypto_research.schema.tables import TABLES
 from qalypto_research.timerange import parse_time
 
-_OPEN_COMMENT: Final = r"/\*(?:(?!/\*|\*/).)*"
-# Comments nest in ClickHouse; four deep is deeper than anybody writes.
-_COMMENT: Final = rf"{_OPEN_COMMENT}(?:{_OPEN_COMMENT}(?:{_OPEN_COMMENT}(?:{_OPEN_COMMENT}\*/(?:(?!/\*|\*/).)*)*\*/(?:(?!/\*|\*/).)*)*\*/(?:(?!/\*|\*/).)*)*\*/"
+_IN_COMMENT: Final = r"(?:(?!/\*|\*/).)*"
+# Comments nest in ClickHouse; three deep is deeper than anybody writes.
+_DEEPEST: Final = rf"/\*{_IN_COMMENT}\*/"
+_DEEPER: Final = rf"/\*{_IN_COMMENT}(?:{_DEEPEST}{_IN_COMMENT})*\*/"
+_COMMENT: Final = rf"/\*{_IN_COMMENT}(?:{_DEEPER}{_IN_COMMENT})*\*/"
 _TOKEN: Final = re.compile(
     rf"""
       (?P<space>\s+|--[^\n]*|\#[!\ ][^\n]*|{_COMMENT})
@@ -170,7 +171,8 @@ def _bound(tokens: list[_Token], params: dict[str, Any], moment: pd.Timestamp) -
             raise InputError("params", f"{token.name!r} is used in the query and not given; params={{{token.name!r}: ...}}")
         used[token.name] = _value(token.name, params[token.name])
         if used[token.name] is None and "Nullable" not in token.type:
-            raise InputError("params", f"{token.name!r} is None, which {token.type.strip()} cannot hold; write {{{token.name}:Nullable({token.type.strip()})}}")
+            kind = token.type.strip()
+            raise InputError("params", f"{token.name!r} is None, which {kind} cannot hold; write {{{token.name}:Nullable({kind})}}")
         out.append(token.text)
     left = sorted(set(params) - set(used), key=str)
     if left or _NOW in params:

@@ -12,7 +12,7 @@ import qalypto_research as qr
 
 pytestmark = pytest.mark.contract
 
-ALL = {"start": "2026-03-02 00:00", "end": "2026-03-03 00:00", "exchange": "all"}
+ALL = {"start": "2026-03-02 12:00", "end": "2026-03-03 00:00", "exchange": "all"}
 
 
 def prices(con):
@@ -134,3 +134,9 @@ def test_a_warning_of_a_short_range_does_not_tell_when_the_future_begins(connect
         warnings.simplefilter("always")
         assert con.tickers("BTCUSDT", hours=2).empty
     assert "15:15" not in " ".join(str(w.message) for w in said)
+
+
+def test_a_warning_of_a_short_range_names_the_first_row_known(connect, tmp_path):
+    write(tmp_path, "trade", [trade("12:00", _seen="12:40"), trade("12:05", _seen="12:05:01")])
+    with pytest.warns(qr.errors.GapWarning, match=r"begins at 2026-03-02 12:05:00\+00:00"):
+        connect(tmp_path, at="2026-03-02 12:30").trades("BTCUSDT", hours=2)
