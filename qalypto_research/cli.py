@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--tables", help="of trade,ticker,kline,orderbook (all)")
     generate.add_argument("--symbols", help="of the documented ten (all)")
     generate.add_argument("--exchanges", help="of binance,bitget,bybit,okx (all)")
-    generate.add_argument("--block", help="length of a file, such as 1h or 30m (1h)")
+    generate.add_argument("--block", help="length of a file, such as 1h or 30m (1h; 10m with order books)")
     generate.set_defaults(run=_generate)
     return parser
 

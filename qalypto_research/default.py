@@ -83,7 +83,7 @@ def connect(
     con = _opened(target, options)
     with _lock:
         # What the default before gave back is let go with it, unless it is the subject of a with statement.
-        if len(_open) > 1 and not _open[-1].lifetime.entered:
+        if len(_open) > 1 and not (_open[-1].lifetime.entered or _open[-2].lifetime.entered):
             del _open[-2]
         _open.append(con)
     return con

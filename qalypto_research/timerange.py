@@ -54,7 +54,7 @@ def parse_duration(value: DurationLike, argument: str) -> dt.timedelta:
         Not a duration, or not longer than zero.
     """
     if isinstance(value, np.timedelta64):
-        value = pd.Timedelta(value).to_pytimedelta()
+        value = value.astype("timedelta64[us]").item()  # NaT becomes None
     if isinstance(value, dt.timedelta):
         microseconds = round(value / dt.timedelta(microseconds=1))
     elif isinstance(value, str):
@@ -63,6 +63,8 @@ def parse_duration(value: DurationLike, argument: str) -> dt.timedelta:
         raise InputError(argument, f"{value!r} is not a duration; {_GRAMMAR}")
     if microseconds <= 0:
         raise InputError(argument, f"{value!r} must be longer than zero; {_GRAMMAR}")
+    if microseconds > _LONGEST_US:
+        raise InputError(argument, f"{value!r} is longer than any data; {_GRAMMAR}")
     return dt.timedelta(microseconds=microseconds)
 
 
@@ -76,9 +78,7 @@ def _duration_text_us(text: str, argument: str) -> int:
         if unit == "M" or unit.lower() not in _UNIT_US:
             raise InputError(argument, f"{text!r} has the unknown unit {unit!r}; {_GRAMMAR}")
         total += float(number) * _UNIT_US[unit.lower()]
-    if total > _LONGEST_US:
-        raise InputError(argument, f"{text!r} is longer than any data; {_GRAMMAR}")
-    return round(total)
+    return round(min(total, 2 * _LONGEST_US))
 
 
 def parse_time(value: TimeLike, argument: str) -> pd.Timestamp:

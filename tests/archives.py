@@ -39,6 +39,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
 
 HIDDEN = {"_seen": pa.timestamp("us", tz="UTC"), "_seq": pa.int64(), "_producer_received": _F}
 
+MINUTES = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "4h": 240, "12h": 720, "1d": 1440}
+
 Row = dict[str, Any]
 
 
@@ -65,7 +67,7 @@ def kline(when: str | pd.Timestamp, close: float = 100.0, volume: float = 1.0, *
 
 def klines(first: str | pd.Timestamp, count: int, interval: str = "1m", **other: Any) -> list[Row]:
     """Return `count` final candles one after another; the n-th closes at 100 + n."""
-    opens = pd.date_range(utc(first), periods=count, freq=interval.replace("m", "min"))
+    opens = pd.date_range(utc(first), periods=count, freq=f"{MINUTES[interval]}min")
     return [kline(t, 100.0 + n, interval=interval, **other) for n, t in enumerate(opens)]
 
 

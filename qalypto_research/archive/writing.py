@@ -86,14 +86,17 @@ def _to_arrow(values: ArrayLike, column: Column) -> pa.Array | pa.ChunkedArray:
 
 
 def _layout(columns: list[Column], level: int | None) -> dict[str, Any]:
-    """Return the Parquet settings: dictionaries for names, deltas for times, split bytes for numbers."""
+    """Return the Parquet settings: dictionaries for names, deltas for times, and for numbers what suits the codec.
+
+    Split bytes help lz4. Zstandard finds repeated prices and sizes by itself, and splitting hides them from it.
+    """
     names = [c.name for c in columns if c.kind in ("exchange", "symbol", "side", "interval")]
     encodings = {}
     for c in columns:
         if c.name in names:
             continue
         kind = arrow_type(c)
-        if pa.types.is_floating(kind):
+        if pa.types.is_floating(kind) and level is None:
             encodings[c.name] = "BYTE_STREAM_SPLIT"
         elif pa.types.is_timestamp(kind) or kind == pa.int64():
             encodings[c.name] = "DELTA_BINARY_PACKED"

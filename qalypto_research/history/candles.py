@@ -37,8 +37,12 @@ def read_candles(call: Call, interval: str, *, final: bool) -> tuple[pd.DataFram
     early = replace(window, start=window.start - pd.Timedelta(microseconds=step_us)) if window.relative and window.start else window
     frame = call.read(query, replace(early, end=read_to), f"klines {interval}", limit=call.limit)
 
-    expected_us = min(to_us(window.end), newest_us) // step_us * step_us
-    settling = expected_us == newest_us and now_us - newest_us < SETTLING_US and not (epoch_us(frame) == newest_us - step_us).any()
+    # Every candle that opens before the end is meant, be it cut by the end or not.
+    expected_us = min(-(-to_us(window.end) // step_us) * step_us, newest_us)
+    fresh = expected_us == newest_us and now_us - newest_us < SETTLING_US
+    # A candle just over may arrive yet: in one series or in all, it is not missed.
+    missed_until_us = expected_us - step_us if fresh else expected_us
+    settling = fresh and not (epoch_us(frame) == newest_us - step_us).any()
     if settling:
         expected_us -= step_us
     if window.relative:
@@ -49,7 +53,7 @@ def read_candles(call: Call, interval: str, *, final: bool) -> tuple[pd.DataFram
         frame = _with_forming(frame, call, interval, window, newest_us)
 
     from_first = call.limit is not None and len(frame) >= call.limit
-    holes = find_holes(frame, call.pairs, step_us, None if from_first else window.start, from_us(expected_us))
+    holes = find_holes(frame, call.pairs, step_us, None if from_first else window.start, from_us(missed_until_us))
     shown = frame[[c.name for c in call.columns]].copy()
     return shown if call.tz == "UTC" else shown.tz_convert(call.tz), window, holes
 

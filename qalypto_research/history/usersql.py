@@ -34,7 +34,8 @@ _TOKEN: Final = re.compile(
 _DATABASE: Final = "market_data"
 _NOW: Final = "now"
 _WALL: Final = frozenset(
-    {"now", "now64", "nowinblock", "today", "yesterday", "utctimestamp", "current_timestamp", "curdate", "current_date"}
+    {"now", "now64", "nowinblock", "now64inblock", "today", "yesterday", "utctimestamp", "utc_timestamp", "current_timestamp", "current_date"}
+    | {"curdate", "localtimestamp", "localtime"}
 )
 _WALL_BARE: Final = frozenset({"current_timestamp", "current_date", "curdate", "localtimestamp", "localtime"})
 """What tells wall time without parentheses as well."""
@@ -129,6 +130,10 @@ def _check_select(tokens: list[_Token]) -> None:
         raise InputError("query", f"begins with {first!r}; only SELECT, or WITH ... SELECT, is answered")
     if any(t.text == ";" for t in tokens):
         raise InputError("query", "holds several statements; send them one at a time")
+    words = [tokens[i].text.upper() if tokens[i].kind == "word" else "" for i in places]
+    for pair in (("INSERT", "INTO"), ("INTO", "OUTFILE")):
+        if pair in zip(words, words[1:], strict=False):  # readonly does not keep the embedded engine from either
+            raise InputError("query", f"writes ({' '.join(pair)}); only SELECT, or WITH ... SELECT, is answered")
     for kind, opener in (("'", "text"), ('"', "quoted"), ("`", "quoted")):
         if any(t.kind == "other" and t.text == kind for t in tokens):
             raise InputError("query", f"a {kind} is opened and never closed ({opener})")

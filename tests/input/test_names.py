@@ -47,7 +47,7 @@ def test_what_is_no_name_is_refused_as_symbols(con, refused, call, symbols):
     refused(lambda: getattr(con, call)(symbols, hours=1), "symbols")
 
 
-@pytest.mark.parametrize("exchange", ["binanse", "Binance.com"])
+@pytest.mark.parametrize("exchange", ["binanse", "binance.com"])
 def test_a_mistyped_exchange_is_refused_with_the_one_meant(con, refused, exchange):
     refused(
         lambda: con.trades("BTCUSDT", exchange=exchange, hours=1),

@@ -36,7 +36,7 @@ def test_a_range_that_contradicts_itself_is_refused(con, refused, call, window, 
     refused(lambda: getattr(con, call)("BTCUSDT", **window), argument, said)
 
 
-@pytest.mark.parametrize("value", [0, -1, -0.5, math.nan, math.inf, -math.inf, 1e-9, 1e12, 10**400, True, "5", "5m", np.float64("nan"), [1], dt.timedelta(1)])
+@pytest.mark.parametrize("value", [0, -1, -0.5, math.nan, math.inf, -math.inf, 1e-12, 1e12, 10**400, True, "5", "5m", np.float64("nan"), [1], dt.timedelta(1)])
 @pytest.mark.parametrize("name", ["days", "hours", "minutes"])
 def test_a_duration_is_a_number_above_zero(con, refused, name, value):
     refused(lambda: con.trades("BTCUSDT", **{name: value}), name)

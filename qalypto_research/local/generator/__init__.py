@@ -25,7 +25,7 @@ from qalypto_research.timerange import DurationLike, TimeLike, parse_duration, p
 
 __all__ = ["Generated", "generate", "generate_sample"]
 
-_DEFAULTS: Final[dict[str, Any]] = {"seed": 1, "start": "2026-03-02 12:00", "block": "1h", "rate": 50.0}
+_DEFAULTS: Final[dict[str, Any]] = {"seed": 1, "start": "2026-03-02 12:00", "rate": 50.0}
 _MOST_IN_A_BLOCK: Final = 4_000_000
 _HOUR_MS: Final = 3_600_000
 
@@ -71,7 +71,8 @@ def generate(
     symbols, exchanges : str or iterable of str, optional
         Which of those documented; their letter case does not matter. All by default.
     block : str or timedelta, optional
-        Length of a block, whole minutes up to a day: one file a table, and what is in memory at once. "1h" by default.
+        Length of a block, whole minutes up to a day: one file a table, and what is in memory at once. "10m" by default with order books,
+        "1h" without.
     progress : callable, optional
         Called after each block with the number of blocks done and to do.
 
@@ -95,14 +96,15 @@ def generate(
     begun = _begun(folder)
     start_ms = _start_ms(start, begun)
     end_ms = _end_ms(start_ms, end, hours)
-    block_ms = _block_ms(block, begun)
+    chosen = _names("tables", tables, tuple(TABLES), begun)
+    block_ms = _block_ms(block, chosen, begun)
     settings = Settings(
         seed=_seed(seed, begun),
         start_ms=start_ms,
         block_ms=block_ms,
         exchanges=_names("exchanges", exchanges, EXCHANGES, begun),
         symbols=_names("symbols", symbols, SYMBOLS, begun),
-        tables=_names("tables", tables, tuple(TABLES), begun),
+        tables=chosen,
         rate=_rate(rate, trades, start_ms, -(-(end_ms - start_ms) // block_ms) * block_ms, begun),
     )
     at_once = settings.rate * float(rhythm.activity(np.arange(0, 24) * np.int64(_HOUR_MS)).max()) * block_ms / 1000.0
@@ -152,10 +154,12 @@ def _end_ms(start_ms: int, end: TimeLike | None, hours: float | None) -> int:
     return start_ms + max(round(length * _HOUR_MS), 1)
 
 
-def _block_ms(block: DurationLike | None, begun: dict[str, Any]) -> int:
+def _block_ms(block: DurationLike | None, tables: tuple[str, ...], begun: dict[str, Any]) -> int:
     if block is None and "block_ms" in begun:
         return int(begun["block_ms"])
-    length = parse_duration(_DEFAULTS["block"] if block is None else block, "block")
+    # Books at full rate take by far the most memory.
+    usual = "10m" if "orderbook" in tables else "1h"
+    length = parse_duration(usual if block is None else block, "block")
     if length % dt.timedelta(minutes=1) or length > dt.timedelta(days=1):
         raise InputError("block", f"{block!r} must be whole minutes, up to a day")
     return length // dt.timedelta(milliseconds=1)

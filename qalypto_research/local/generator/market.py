@@ -21,8 +21,8 @@ from qalypto_research.local.generator.rows import Rows, from_series, numbered, t
 from qalypto_research.local.generator.series import Series
 from qalypto_research.local.generator.settings import HISTORY_DAYS, MINUTE_MS, STEP_MS, Settings
 from qalypto_research.local.generator.tape import Tape
-from qalypto_research.local.generator.tickers import ticker_rows
-from qalypto_research.local.generator.trades import execute, trade_ids
+from qalypto_research.local.generator.quoting import ticker_rows
+from qalypto_research.local.generator.execution import execute, trade_ids
 from qalypto_research.schema import INTERVAL_MS, TABLES
 
 _DAY_MINUTES: Final = 1440
@@ -164,7 +164,7 @@ def next_block(settings: Settings, state: State) -> tuple[State, dict[str, Rows]
         where = settings.series(*divmod(series, len(settings.symbols)))
         for table, part in _rows(settings, where, tape, last_seen[:, series]).items():
             parts[table].append((series, part))
-    tables = {table: _ordered(from_series(p)) for table, p in parts.items()}
+    tables = {table: _ordered(from_series(parts.pop(table))) for table in settings.tables}
     after = State(
         block=number + 1,
         next_seq=numbered(tables, state.next_seq),

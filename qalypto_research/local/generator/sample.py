@@ -25,8 +25,8 @@ SETTINGS: Final = Settings(
     symbols=tuple(sorted(SYMBOLS)),
     tables=tuple(TABLES),
     rate=10.4,
-    busy=Cadence(ticker=5_000, book=20_000, minute_candle=10_000, longer_candle=90_000),
-    other=Cadence(ticker=45_000, book=120_000, minute_candle=30_000, longer_candle=600_000),
+    busy=Cadence(ticker=1_000, book=5_000, minute_candle=5_000, longer_candle=60_000),
+    other=Cadence(ticker=15_000, book=60_000, minute_candle=30_000, longer_candle=300_000),
 )
 BLOCKS: Final = 4
 # Half a minute past the middle, so that the candle of the first hour has been seen.
