@@ -161,12 +161,17 @@ class Window:
         First instant inside. None: as far back as there is (only with a row limit).
     end : pandas.Timestamp
         First instant outside, never after the connection's now.
+    until : pandas.Timestamp or None
+        The end that was asked for, be it after now. None: none was, so whatever is known is inside, also a row whose
+        own time is ahead of the clock (an exchange's clock may be).
+    relative : bool
+        Whether both bounds were derived from now (``days=7``), so that a reader may count whole candles.
     """
 
     start: pd.Timestamp | None
     end: pd.Timestamp
+    until: pd.Timestamp | None = None
     relative: bool = False
-    """Whether both bounds were derived from now (``days=7``), so that a reader may count whole candles."""
 
 
 def resolve_window(
@@ -182,7 +187,7 @@ def resolve_window(
     """Return the window that a call's arguments mean at `now`.
 
     One duration at most, with at most one of `start` and `end`. A duration alone ends at `now`, with `start` it runs
-    from there, with `end` up to there. An `end` beyond `now` is brought back to it: nothing can be known there yet.
+    from there, with `end` up to there. The window's `end` is never beyond `now`.
 
     Raises
     ------
@@ -209,7 +214,7 @@ def resolve_window(
         raise RangeError("start", f"{first} is not before end={last}; ranges include start and exclude end")
     if first is not None and first > now:
         raise RangeError("start", f"{first} is after this connection's now, {now}: nothing is known there yet")
-    return Window(first, min(bounded, now), relative)
+    return Window(first, min(bounded, now), last, relative)
 
 
 def _one_duration(**given: float | None) -> dt.timedelta | None:

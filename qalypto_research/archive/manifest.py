@@ -66,7 +66,7 @@ def read_manifest(root: Path) -> Manifest:
             schema_version=int(raw["schema_version"]),
             clock=None if raw.get("clock") is None else str(raw["clock"]),
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArchiveError(path, f"is not a manifest ({error!r}); delete it to read the folder without one") from error
     if manifest.schema_version > SCHEMA_VERSION:
         raise ArchiveError(

@@ -10,7 +10,10 @@ from typing import Final
 
 from qalypto_research.schema.tables import HIDDEN, Table
 
-ARRIVAL: Final = ("_seen", "_seq", "_path", "_row_number")
+RECORDED: Final = ("_seen", "_seq")
+"""Order of arrival as an archive records it."""
+
+ARRIVAL: Final = (*RECORDED, "_path", "_row_number")
 """Order of arrival: as recorded, and where nothing was recorded by place in the files."""
 
 

@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 
 from qalypto_research.archive.layout import DataFile, Listing, list_files, patterns
 from qalypto_research.archive.validation import Footer, read_footer
-from qalypto_research.archive.visibility import empty_table_ddl, file_table_ddl, guarded_view_ddl, seen_sql
+from qalypto_research.archive.visibility import ARRIVAL, RECORDED, empty_table_ddl, file_table_ddl, guarded_view_ddl, seen_sql
 from qalypto_research.errors import ArchiveError
 from qalypto_research.schema.tables import KLINE, TABLES, Table
 from qalypto_research.schema.vocabulary import INTERVAL_MS
@@ -74,6 +74,14 @@ class Catalog:
     def guarded(self, table: Table) -> str:
         """Return the name of the guarded view of `table`."""
         return f"{self.database}.{table.name}_at"
+
+    def arrival(self, table: Table) -> tuple[str, ...]:
+        """Return the columns that order the rows of `table` by arrival.
+
+        The place in the files is left out where one archive recorded the order of all: a path in every row is dear.
+        """
+        recorded = len(self.listings) == 1 and all(f.hidden.issuperset(RECORDED) for f in self.files_of(table))
+        return RECORDED if recorded else ARRIVAL
 
     def series(self) -> Iterable[Series]:
         """Yield what each file holds of each series."""

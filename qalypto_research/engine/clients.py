@@ -26,6 +26,13 @@ SETTINGS: Final[dict[str, Any]] = {
     "preferred_block_size_bytes": 0,
 }
 
+_FORKED: Final = (
+    "this process was forked from one in which the engine runs, and the engine does not survive that; start it with the 'spawn' method "
+    "(multiprocessing.get_context('spawn')) and call qr.connect() in it"
+)
+_started_in: Final[list[int]] = []
+"""The process in which the engine was started; another one was forked from it."""
+
 _READ_ONLY: Final = {
     "readonly": 2,
     # Moved into the reading of files, a user's condition would meet rows the clock still hides, and its error show them.
@@ -49,7 +56,6 @@ class ClientPool:
         self._settings = SETTINGS | (_READ_ONLY if read_only else {})
         self._idle: list[Client] = []
         self._lock = threading.Lock()
-        self._pid = os.getpid()
         self._closed = False
 
     @contextmanager
@@ -84,11 +90,8 @@ class ClientPool:
         client.close()
 
     def _take(self) -> Client:
-        if os.getpid() != self._pid:
-            raise ClosedError(
-                "this connection was opened before the process was forked, and the engine does not survive that; "
-                "call qr.connect() in the new process, or start it with the 'spawn' method"
-            )
+        if _started_in not in ([], [os.getpid()]):
+            raise ClosedError(_FORKED)
         with self._lock:
             if self._closed:
                 raise ClosedError("this connection is closed; call qr.connect() for a new one")
@@ -97,12 +100,13 @@ class ClientPool:
         return self._connected()
 
     def _connected(self) -> Client:
+        _started_in[:] = [os.getpid()]
         return clickhouse_connect.get_client(interface="chdb", path=":memory:", settings=self._settings)
 
     def close(self) -> None:
         """Close every client; one in use is closed when its call is over."""
         with self._lock:
-            if self._closed or os.getpid() != self._pid:
+            if self._closed or _started_in != [os.getpid()]:
                 return
             self._closed = True
             idle, self._idle = self._idle, []

@@ -14,7 +14,6 @@ import pandas as pd
 import pyarrow as pa
 
 from qalypto_research.archive.layout import DataFile
-from qalypto_research.archive.visibility import ARRIVAL
 from qalypto_research.clock import to_us
 from qalypto_research.engine.answers import to_answer
 from qalypto_research.engine.catalog import Catalog, FileFacts, Series, build_catalog, drop_catalog, list_roots
@@ -216,10 +215,9 @@ class EmbeddedSnapshot:
         """Return what to write after FROM to read `table`; it also has the columns of ``arrival``."""
         return f"{self._catalog.guarded(table)}({MOMENT} = {{{MOMENT}:DateTime64(6, 'UTC')}})"
 
-    @property
-    def arrival(self) -> tuple[str, ...]:
-        """Columns that order what is equal otherwise: order of arrival."""
-        return ARRIVAL
+    def arrival(self, table: Table) -> tuple[str, ...]:
+        """Return the columns of `table` that order what is equal otherwise: order of arrival."""
+        return self._catalog.arrival(table)
 
     def fetch(self, sql: str, parameters: Mapping[str, Any] | None = None, *, label: str | None = None) -> pa.Table:
         """Run one of our own statements and return its answer.

@@ -14,6 +14,8 @@ POLL_S: Final = 0.1
 CANCEL_WAIT_S: Final = 0.8
 """How long a cancelled call may take to come back before the caller goes on without it."""
 
+_CANCEL_TRIES: Final = 8
+
 
 class _Call(threading.Thread, Generic[T]):
     """One call on its own thread, its outcome kept."""
@@ -21,14 +23,20 @@ class _Call(threading.Thread, Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         super().__init__(name="qalypto-query", daemon=True)
         self._work = work
+        self.given_up = False
+        # Not the thread's own join: an interrupt in it takes the thread for ended (bpo-45274).
+        self.over = threading.Event()
         self.result: T
         self.error: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self.result = self._work()
+            if not self.given_up:
+                self.result = self._work()
         except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
             self.error = error
+        finally:
+            self.over.set()
 
 
 def run_cancellable(work: Callable[[], T], *, cancel: Callable[[], None], waiting: Callable[[], None] = lambda: None) -> T:
@@ -52,15 +60,17 @@ def run_cancellable(work: Callable[[], T], *, cancel: Callable[[], None], waitin
         Whatever `work` raised, or what interrupted the wait.
     """
     call = _Call(work)
-    call.start()
     try:
-        while call.is_alive():
-            call.join(POLL_S)
-            if call.is_alive():
-                waiting()
+        call.start()
+        while not call.over.wait(POLL_S):
+            waiting()
     except BaseException:
-        cancel()
-        call.join(CANCEL_WAIT_S)
+        call.given_up = True
+        # Again and again: at first the query may not have begun, and could not be found.
+        for _ in range(_CANCEL_TRIES):
+            cancel()
+            if call.over.wait(CANCEL_WAIT_S / _CANCEL_TRIES):
+                break
         raise
     if call.error is not None:
         raise call.error

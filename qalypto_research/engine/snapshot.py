@@ -30,9 +30,8 @@ class Snapshot(Protocol):
     moment: pd.Timestamp
     query_ids: list[str]
 
-    @property
-    def arrival(self) -> tuple[str, ...]:
-        """Columns that order what is equal otherwise."""
+    def arrival(self, table: Table) -> tuple[str, ...]:
+        """Return the columns of `table` that order what is equal otherwise."""
         ...
 
     def relation(self, table: Table) -> str:

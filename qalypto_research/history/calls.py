@@ -92,7 +92,7 @@ def calling(con: Reader, frame: Frame, ask: Ask) -> Iterator[Call]:
         known = snapshot.series()
         exchanges = pick_exchanges(ask.exchange, con.exchange, known)
         names = pick_symbols(ask.symbols, exchanges, known)
-        query = TableQuery(frame.table, snapshot.relation(frame.table), snapshot.arrival, columns, exchanges, names)
+        query = TableQuery(frame.table, snapshot.relation(frame.table), snapshot.arrival(frame.table), columns, exchanges, names)
         there = {(s.exchange, s.symbol) for s in known}
         pairs = tuple((e, s) for e in exchanges for s in names if (e, s) in there)
         yield Call(snapshot, query, window, limit, max_bytes, zone, pairs)

@@ -29,13 +29,12 @@ def read_candles(call: Call, interval: str, *, final: bool) -> tuple[pd.DataFram
     step_us = INTERVAL_MS[interval] * 1_000
     now_us = to_us(call.snapshot.moment)
     newest_us = now_us // step_us * step_us
-    window = _whole(call.window, newest_us, step_us, interval) if call.window.relative else call.window
+    window = _whole(call.window, newest_us, step_us, interval, final=final) if call.window.relative else call.window
     columns = tuple(c for c in KLINES.columns if c in call.columns or c.name in _NEEDED)
     query = candle_query(replace(call.query, columns=columns), interval, call.snapshot.moment, final=final)
-    read_to = window.end if final or not call.window.relative else call.snapshot.moment
     # One candle more in front: it is needed where the last one has not arrived yet.
     early = replace(window, start=window.start - pd.Timedelta(microseconds=step_us)) if window.relative and window.start else window
-    frame = call.read(query, replace(early, end=read_to), f"klines {interval}", limit=call.limit)
+    frame = call.read(query, early, f"klines {interval}", limit=call.limit)
 
     # Every candle that opens before the end is meant, be it cut by the end or not.
     expected_us = min(-(-to_us(window.end) // step_us) * step_us, newest_us)
@@ -47,22 +46,26 @@ def read_candles(call: Call, interval: str, *, final: bool) -> tuple[pd.DataFram
         expected_us -= step_us
     if window.relative:
         window = early if settling else window
-        window = replace(window, end=from_us(expected_us) if final else read_to)
+        window = replace(window, end=from_us(expected_us) if final else call.snapshot.moment)
         frame = frame[frame.index >= window.start] if window.start is not None else frame
     if not final:
         frame = _with_forming(frame, call, interval, window, newest_us)
 
     from_first = call.limit is not None and len(frame) >= call.limit
-    holes = find_holes(frame, call.pairs, step_us, None if from_first else window.start, from_us(missed_until_us))
+    start = None if from_first else window.start
+    # Fewer than the newest n, of as far back as there is: a series without any lacks them all.
+    wanted = None if from_first else call.limit
+    holes = find_holes(frame, call.pairs, step_us, start, from_us(missed_until_us), if_none=wanted)
     shown = frame[[c.name for c in call.columns]].copy()
     return shown if call.tz == "UTC" else shown.tz_convert(call.tz), window, holes
 
 
-def _whole(window: Window, newest_us: int, step_us: int, interval: str) -> Window:
-    """Return a window that ended at now, moved back to the last candle's end."""
+def _whole(window: Window, newest_us: int, step_us: int, interval: str, *, final: bool) -> Window:
+    """Return a window that ended at now, moved back to the last candle's end; running candles behind it may be asked for."""
     if window.start is None or to_us(window.end) - to_us(window.start) < step_us:
         raise RangeError("interval", f"the range is shorter than one candle of {interval}; ask for a longer one or a finer interval")
-    return replace(window, start=from_us(newest_us) - (window.end - window.start), end=from_us(newest_us))
+    end = from_us(newest_us)
+    return replace(window, start=end - (window.end - window.start), end=end, until=end if final else None)
 
 
 def _with_forming(frame: pd.DataFrame, call: Call, interval: str, window: Window, open_us: int) -> pd.DataFrame:

@@ -106,7 +106,8 @@ def _extend_by_trades(snapshot: Snapshot, query: TableQuery, partials: dict[Key,
 
 
 def _trades_since(snapshot: Snapshot, query: TableQuery, start: pd.Timestamp) -> pd.DataFrame:
-    trades = replace(query, table=TRADE, relation=snapshot.relation(TRADE), columns=TRADES.columns)
+    relation, arrival = snapshot.relation(TRADE), snapshot.arrival(TRADE)
+    trades = replace(query, table=TRADE, relation=relation, arrival=arrival, columns=TRADES.columns)
     window = Window(start, snapshot.moment)
     return read_frame(snapshot, trades, window, limit=None, max_bytes=_TRADES_BYTES, tz="UTC", label="trades of the forming candle")
 

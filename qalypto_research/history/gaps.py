@@ -17,7 +17,13 @@ _SHOWN: Final = 4
 
 
 def find_holes(
-    frame: pd.DataFrame, series: Iterable[tuple[str, str]], step_us: int, start: pd.Timestamp | None, end: pd.Timestamp
+    frame: pd.DataFrame,
+    series: Iterable[tuple[str, str]],
+    step_us: int,
+    start: pd.Timestamp | None,
+    end: pd.Timestamp,
+    *,
+    if_none: int | None = None,
 ) -> pd.DataFrame:
     """Return the holes in a frame of candles of one interval.
 
@@ -33,6 +39,8 @@ def find_holes(
         From here on opens are expected; None: from each series' first candle.
     end : pandas.Timestamp
         Candles that end by here are expected.
+    if_none : int, optional
+        Candles expected before `end` of a series that has none, where `start` is None; by default none are.
 
     Returns
     -------
@@ -43,10 +51,15 @@ def find_holes(
     rows = []
     for exchange, symbol in series:
         mine = opens[np.asarray((frame["exchange"] == exchange) & (frame["symbol"] == symbol))]
-        if start is None and not mine.size:
-            continue
-        first = -(-to_us(start) // step_us) if start is not None else int(mine[0]) // step_us
-        there = np.zeros(max(0, to_us(end) // step_us - first), bool)
+        mine = mine[mine % step_us == 0]  # A candle off the grid is nobody's.
+        last = to_us(end) // step_us
+        if start is not None:
+            first = -(-to_us(start) // step_us)
+        elif mine.size:
+            first = int(mine[0]) // step_us
+        else:
+            first = last - (if_none or 0)
+        there = np.zeros(max(0, last - first), bool)
         places = mine // step_us - first
         there[places[(places >= 0) & (places < there.size)]] = True
         # Padded with candles on both sides, each hole is an edge down and an edge up.

@@ -39,7 +39,7 @@ def read_frame(
     QueryError
         ClickHouse refused or broke off.
     """
-    span = Span(window.start, window.end)
+    span = Span(window.start, window.until)
     per_row = bytes_per_row(query.columns)
     most = snapshot.rows_at_most(query.table, window.start, window.end)
     most = most if limit is None else min(most, limit)

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -33,12 +34,9 @@ _TOKEN: Final = re.compile(
 )
 _DATABASE: Final = "market_data"
 _NOW: Final = "now"
-_WALL: Final = frozenset(
-    {"now", "now64", "nowinblock", "now64inblock", "today", "yesterday", "utctimestamp", "utc_timestamp", "current_timestamp", "current_date"}
-    | {"curdate", "localtimestamp", "localtime"}
-)
 _WALL_BARE: Final = frozenset({"current_timestamp", "current_date", "curdate", "localtimestamp", "localtime"})
-"""What tells wall time without parentheses as well."""
+"""What tells wall time with parentheses and without."""
+_WALL: Final = _WALL_BARE | {"now", "now64", "nowinblock", "now64inblock", "today", "yesterday", "utctimestamp", "utc_timestamp"}
 _TABLES: Final = frozenset(t.sql_name for t in TABLES.values())
 
 
@@ -132,7 +130,7 @@ def _check_select(tokens: list[_Token]) -> None:
         raise InputError("query", "holds several statements; send them one at a time")
     words = [tokens[i].text.upper() if tokens[i].kind == "word" else "" for i in places]
     for pair in (("INSERT", "INTO"), ("INTO", "OUTFILE")):
-        if pair in zip(words, words[1:], strict=False):  # readonly does not keep the embedded engine from either
+        if pair in pairwise(words):  # readonly does not keep the embedded engine from either
             raise InputError("query", f"writes ({' '.join(pair)}); only SELECT, or WITH ... SELECT, is answered")
     for kind, opener in (("'", "text"), ('"', "quoted"), ("`", "quoted")):
         if any(t.kind == "other" and t.text == kind for t in tokens):

@@ -11,8 +11,8 @@ from pathlib import Path
 import clickhouse_connect
 import pandas as pd
 import pytest
-from clickhouse_connect.driver.client import Client
 from benchmarks.measure import interleaved, ratios, report
+from clickhouse_connect.driver.client import Client
 from pandas.testing import assert_frame_equal
 
 import qalypto_research as qr
@@ -103,7 +103,9 @@ def test_a_window_of_five_minutes_out_of_24_files(con: qr.Connection, client: Cl
     def ours() -> pd.DataFrame:
         return con.trades(SYMBOLS, exchange="all", start="2026-03-02 09:00", minutes=5)
 
-    window = "WHERE timestamp >= toDateTime64('2026-03-02 09:00', 3, 'UTC') AND timestamp < toDateTime64('2026-03-02 09:05', 3, 'UTC') ORDER"
+    window = (
+        "WHERE timestamp >= toDateTime64('2026-03-02 09:00', 3, 'UTC') AND timestamp < toDateTime64('2026-03-02 09:05', 3, 'UTC') ORDER"
+    )
     assert_frame_equal(ours(), to_contract(client.query_arrow(DAY.replace("ORDER", window), use_strings=True).to_pandas()))
     milliseconds = [1_000 * s for s in interleaved(ours=ours)["ours"]]
     report("a 5-minute window out of 24 files", milliseconds, 40, " ms")

@@ -120,7 +120,9 @@ def test_trades_alone_make_the_candle_where_they_reach_back_before_its_open(conn
     rows = [trade("12:04:59", 50.0), trade("12:05:01", 10.0, 2.0), trade("12:05:02", 30.0, 1.0), trade("12:05:03", 20.0, 1.0)]
     write(tmp_path, "trade", rows)
     frame = forming(connect(tmp_path, at="2026-03-02 12:05:10"))
-    assert built(frame) == [{"open": 10.0, "high": 30.0, "low": 10.0, "close": 20.0, "volume": 4.0, "quote_volume": 70.0, "num_trades": 3.0}]
+    assert built(frame) == [
+        {"open": 10.0, "high": 30.0, "low": 10.0, "close": 20.0, "volume": 4.0, "quote_volume": 70.0, "num_trades": 3.0}
+    ]
 
 
 def test_trades_without_ids_are_each_counted(connect, tmp_path):
@@ -153,3 +155,19 @@ def test_each_series_is_built_for_itself(connect, tmp_path):
     write(tmp_path, "kline", [*MINUTES, *okx, stored])
     frame = forming(connect(tmp_path, at="2026-03-02 12:07:00.5"), "5m", exchange="all")
     assert list(zip(frame["exchange"], frame["volume"], strict=True)) == [("binance", 3.0), ("bybit", 3.0), ("okx", 20.0)]
+
+
+def test_trades_before_the_end_of_a_series_own_candles_are_not_counted_again(connect, tmp_path):
+    okx = MINUTES[0] | {"exchange": "okx"}
+    write(tmp_path, "kline", [*MINUTES, okx])
+    write(tmp_path, "trade", [trade("12:06:30", 10.0, 5.0, exchange=e) for e in ("binance", "okx")])
+    frame = forming(connect(tmp_path, at="2026-03-02 12:07:00.5"), "5m", exchange="all")
+    assert list(zip(frame["exchange"], frame["volume"], strict=True)) == [("binance", 3.0), ("okx", 6.0)]
+
+
+def test_a_final_row_that_came_too_early_goes_before_a_running_one(connect, tmp_path):
+    running = kline("12:05", 1.0, 9.0, is_final=0, _seen="12:05:59.4")
+    write(tmp_path, "kline", [kline("12:05", 2.0, 5.0, _seen="12:05:59.2"), running])
+    con = connect(tmp_path, at="2026-03-02 12:05:59.5")
+    assert con.klines("BTCUSDT", "1m", limit=5, final=False)["close"].to_list() == [2.0]
+    assert con.klines("BTCUSDT", "1m", limit=5, gaps="ignore").empty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from archives import klines, trade, utc, write
+from archives import kline, klines, trade, utc, write
 
 import qalypto_research as qr
 
@@ -64,7 +64,9 @@ def test_a_range_without_holes_says_nothing(con):
 
 
 def test_a_range_before_the_first_candle_is_a_hole(con):
-    with pytest.warns(qr.errors.GapWarning, match=r"30 candles of 1m are missing in 1 hole: binance BTCUSDT 2026-03-02 11:30 to 2026-03-02 12:00"):
+    with pytest.warns(
+        qr.errors.GapWarning, match=r"30 candles of 1m are missing in 1 hole: binance BTCUSDT 2026-03-02 11:30 to 2026-03-02 12:00"
+    ):
         con.klines("BTCUSDT", "1m", start="2026-03-02 11:30", end="2026-03-02 12:03")
 
 
@@ -105,3 +107,21 @@ def test_the_candle_that_forms_is_never_missed(con):
 def test_another_policy_is_an_error(con, wrong):
     with pytest.raises(qr.errors.UnknownNameError, match="gaps"):
         con.klines("BTCUSDT", "1m", gaps=wrong, **RANGE)
+
+
+def test_a_limit_reports_a_series_without_any_candle(connect, tmp_path):
+    write(tmp_path, "kline", [kline("12:00", 1.0, 1.0), kline("12:01", 1.0, 1.0)])
+    write(tmp_path, "trade", [trade("12:00", 1.0, symbol="ETHUSDT")])
+    con = connect(tmp_path, at="2026-03-02 12:05:30")
+    with pytest.raises(qr.errors.GapError) as caught:
+        con.klines(["BTCUSDT", "ETHUSDT"], "1m", limit=10, gaps="raise")
+    holes = [(h.symbol, h.start.strftime("%H:%M"), h.end.strftime("%H:%M"), h.bars) for h in caught.value.holes.itertuples()]
+    assert holes == [("BTCUSDT", "12:02", "12:05", 3), ("ETHUSDT", "11:55", "12:05", 10)]
+
+
+def test_a_candle_off_the_grid_fills_no_place(connect, tmp_path):
+    write(tmp_path, "kline", [kline("12:00", 1.0, 1.0), kline("12:01:30", 1.0, 1.0), kline("12:02", 1.0, 1.0)])
+    con = connect(tmp_path, at="2026-03-02 12:03")
+    with pytest.raises(qr.errors.GapError) as caught:
+        con.klines("BTCUSDT", "1m", start="2026-03-02 12:00", gaps="raise")
+    assert [(h.start.strftime("%H:%M"), h.bars) for h in caught.value.holes.itertuples()] == [("12:01", 1)]

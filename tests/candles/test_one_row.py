@@ -24,7 +24,15 @@ def closes(con, **options):
         ([kline("12:00", 2.0, 5.0, _seen="12:01:05"), kline("12:00", 1.0, 5.0, _seen="12:01:01")], 2.0),
         ([kline("12:00", 1.0, 5.0), kline("12:00", 2.0, 5.0)], 2.0),
     ],
-    ids=["repeated", "largest volume", "no record", "final first", "volume before arrival", "then the last seen", "then the last in the file"],
+    ids=[
+        "repeated",
+        "largest volume",
+        "no record",
+        "final first",
+        "volume before arrival",
+        "then the last seen",
+        "then the last in the file",
+    ],
 )
 def test_the_final_row_wins_then_the_largest_volume(connect, tmp_path, rows, close):
     write(tmp_path, "kline", rows)

@@ -10,6 +10,7 @@ import qalypto_research as qr
 
 pytestmark = pytest.mark.contract
 
+
 @pytest.fixture(scope="module")
 def week(tmp_path_factory):
     """Return a connection at 13:37:30 to eight days of candles of every interval (of one minute: a day)."""
@@ -65,7 +66,7 @@ def test_a_range_holds_the_candles_that_open_in_it(week, window, rows, first, la
 
 @pytest.mark.parametrize(("interval", "window"), [("1h", {"minutes": 59}), ("1d", {"hours": 23.9}), ("1m", {"minutes": 0.5})], ids=str)
 def test_a_range_shorter_than_one_candle_is_an_error(week, interval, window):
-    with pytest.raises(qr.errors.RangeError, match="interval: .*shorter than one candle"):
+    with pytest.raises(qr.errors.RangeError, match=r"interval: .*shorter than one candle"):
         week.klines("BTCUSDT", interval, **window)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pyarrow.parquet as pq
@@ -60,7 +59,7 @@ def test_a_file_that_is_replaced_is_read_anew(connect, tmp_path):
     assert prices(con) == [1.0]
     before = path.stat()
     write(tmp_path / "new", "trade", [trade("12:00", 9.0), trade("12:01", 8.0)])
-    os.replace(tmp_path / "new" / "trade" / "a.parquet", path)
+    (tmp_path / "new" / "trade" / "a.parquet").replace(path)
     assert path.stat().st_mtime_ns != before.st_mtime_ns
     assert prices(con) == [9.0, 8.0]
 

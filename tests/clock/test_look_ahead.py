@@ -84,7 +84,11 @@ def con(root):
         yield connection
 
 
-CALLS = {"trades": ("trade", "price", "price"), "tickers": ("ticker", "last_price", "last_price"), "orderbook_tops": ("orderbook", "bid_price", "bids_price_0")}
+CALLS = {
+    "trades": ("trade", "price", "price"),
+    "tickers": ("ticker", "last_price", "last_price"),
+    "orderbook_tops": ("orderbook", "bid_price", "bids_price_0"),
+}
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -94,8 +98,10 @@ def test_calls_show_exactly_the_rows_known(con, set_clock, rows, moments, call):
     for moment in moments:
         set_clock(con, moment)
         shown = getattr(con, call)(["BTCUSDT", "ETHUSDT"], exchange="all", start="2026-03-02 12:00", end="2026-03-02 15:00")
-        expected = whole[(whole["known"] <= moment) & (whole["timestamp"] < moment)]
-        assert sorted(zip(shown.index, shown[column], strict=True)) == sorted(zip(expected["timestamp"], expected[stored], strict=True)), moment
+        expected = whole[whole["known"] <= moment]
+        assert sorted(zip(shown.index, shown[column], strict=True)) == sorted(zip(expected["timestamp"], expected[stored], strict=True)), (
+            moment
+        )
 
 
 @pytest.mark.parametrize("limit", [1, 20])
@@ -104,7 +110,7 @@ def test_the_newest_rows_are_the_newest_known(con, set_clock, rows, moments, lim
     for moment in moments:
         set_clock(con, moment)
         shown = con.trades(["BTCUSDT", "ETHUSDT"], exchange="all", limit=limit)
-        expected = whole[(whole["known"] <= moment) & (whole["timestamp"] < moment)].tail(limit)
+        expected = whole[whole["known"] <= moment].tail(limit)
         assert list(shown["price"]) == list(expected["price"]), moment
 
 
@@ -138,7 +144,7 @@ def test_candles_are_those_over_by_now_and_the_forming_is_its_newest_known_updat
         "market_data /* no */ . /* way */ market_data_trade",
         "(SELECT * FROM market_data.market_data_trade WHERE price > 0)",
         "(SELECT * FROM market_data_trade WHERE side = 'buy' UNION ALL SELECT * FROM market_data.market_data_trade WHERE side <> 'buy')",
-        "(SELECT t.* FROM market_data_trade AS t ANY INNER JOIN market_data.market_data_trade AS u USING (timestamp, exchange, symbol, price))",
+        "(SELECT t.* FROM market_data_trade AS t ANY INNER JOIN market_data.market_data_trade AS u USING (timestamp, price))",
         "(SELECT * FROM market_data_trade WHERE price IN (SELECT price FROM market_data.market_data_trade))",
         "(SELECT *, row_number() OVER (ORDER BY timestamp) AS n FROM market_data_trade)",
     ],
@@ -161,6 +167,25 @@ def test_sql_counts_and_times_are_of_the_rows_known(con, set_clock, rows, moment
         expected = whole[whole["known"] <= moment]
         assert con.sql(f"SELECT count() FROM market_data.market_data_{table}").iloc[0, 0] == len(expected), moment
         assert con.sql(f"SELECT max(timestamp) FROM market_data_{table}").iloc[0, 0] == expected["timestamp"].max(), moment
+
+
+@pytest.mark.parametrize("columns", ["price", "*"])
+def test_the_largest_are_the_largest_known(con, set_clock, rows, moments, columns):
+    whole = rows["trade"]
+    query = f"SELECT {columns} FROM market_data.market_data_trade ORDER BY price DESC LIMIT 5"
+    for moment in moments[::3]:
+        set_clock(con, moment)
+        expected = whole[whole["known"] <= moment].nlargest(5, "price")
+        assert con.sql(query)["price"].to_list() == expected["price"].to_list(), moment
+
+
+def test_groups_are_of_the_rows_known(con, set_clock, rows, moments):
+    whole = rows["kline"]
+    query = "SELECT `interval`, uniqExact(timestamp) AS n FROM market_data_kline GROUP BY `interval` ORDER BY n"
+    for moment in moments[::3]:
+        set_clock(con, moment)
+        expected = whole[whole["known"] <= moment].groupby("interval")["timestamp"].nunique().sort_values()
+        assert con.sql(query)["n"].to_list() == expected.to_list(), moment
 
 
 def test_a_cte_sees_the_rows_known(con, set_clock, rows, moments):

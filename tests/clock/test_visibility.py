@@ -140,3 +140,13 @@ def test_a_warning_of_a_short_range_names_the_first_row_known(connect, tmp_path)
     write(tmp_path, "trade", [trade("12:00", _seen="12:40"), trade("12:05", _seen="12:05:01")])
     with pytest.warns(qr.errors.GapWarning, match=r"begins at 2026-03-02 12:05:00\+00:00"):
         connect(tmp_path, at="2026-03-02 12:30").trades("BTCUSDT", hours=2)
+
+
+def test_a_row_ahead_of_the_clock_that_was_seen_is_shown(connect, tmp_path):
+    # An exchange whose clock runs ahead: the trade is known before its own time.
+    write(tmp_path, "trade", [trade("12:00", 1.0, _seen="11:59:58.7"), trade("12:00:05", 2.0, _seen="12:00:03.7")])
+    con = connect(tmp_path)
+    assert con.trades("BTCUSDT", limit=5)["price"].to_list() == [1.0, 2.0]
+    assert con.trades("BTCUSDT", minutes=1)["price"].to_list() == [1.0, 2.0]
+    assert con.trades("BTCUSDT", start="2026-03-02 11:59:30", end="2026-03-03")["price"].to_list() == [1.0, 2.0]
+    assert con.trades("BTCUSDT", start="2026-03-02 11:59:30", end="2026-03-02 12:00:05")["price"].to_list() == [1.0]

@@ -32,7 +32,9 @@ def test_pandas_alone_loses_the_category_of_others(frames):
     assert str(pd.concat([frames["BTCUSDT"], frames["UNIUSDT"]])["symbol"].dtype) != "category"
 
 
-@pytest.mark.parametrize("order", [["UNIUSDT", "BTCUSDT", "DASHUSDT"], ["BTCUSDT", "DASHUSDT", "UNIUSDT"], ["DASHUSDT", "UNIUSDT", "BTCUSDT"]])
+@pytest.mark.parametrize(
+    "order", [["UNIUSDT", "BTCUSDT", "DASHUSDT"], ["BTCUSDT", "DASHUSDT", "UNIUSDT"], ["DASHUSDT", "UNIUSDT", "BTCUSDT"]]
+)
 def test_concat_unites_symbols_beyond_the_vocabulary(frames, order):
     whole = qr.concat([frames[s] for s in order])
     assert list(whole["symbol"].cat.categories) == [*DOCUMENTED, "DASHUSDT", "UNIUSDT"]

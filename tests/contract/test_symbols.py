@@ -9,7 +9,9 @@ pytestmark = pytest.mark.contract
 
 
 def test_symbols_is_one_row_an_exchange_and_symbol_in_the_documented_order(connect, tmp_path):
-    write(tmp_path, "trade", [trade("12:00", exchange=e, symbol=s) for e, s in [("okx", "ETHUSDT"), ("okx", "UNIUSDT"), ("okx", "BTCUSDT")]])
+    write(
+        tmp_path, "trade", [trade("12:00", exchange=e, symbol=s) for e, s in [("okx", "ETHUSDT"), ("okx", "UNIUSDT"), ("okx", "BTCUSDT")]]
+    )
     write(tmp_path, "ticker", [ticker("12:00", exchange="okx", symbol="BTCUSDT")])
     write(tmp_path, "orderbook", [book("12:00", exchange="bitget", symbol="AVAXUSDT")])
     write(tmp_path, "kline", [kline("12:00", exchange="okx", symbol="ETHUSDT", interval=i) for i in ("1h", "1m", "30m")])

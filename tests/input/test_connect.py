@@ -51,11 +51,13 @@ def test_a_misspelt_setting_is_refused_with_the_one_meant():
 
 @pytest.mark.parametrize("exchange", ["kraken", "", "okx' OR 1", "{now}"])
 def test_an_exchange_that_is_not_there_is_refused_at_the_first_call(exchange):
-    with qr.connect("sample", exchange=exchange) as con, pytest.raises(qr.errors.UnknownNameError, match="^exchange: .*okx"):
+    with qr.connect("sample", exchange=exchange) as con, pytest.raises(qr.errors.UnknownNameError, match=r"^exchange: .*okx"):
         con.trades("BTCUSDT", hours=1)
 
 
-@pytest.mark.parametrize("target", ["service", "https://clickhouse.qalypto.com:8443", "wss://watchdog.qalypto.com/ws/stream", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "target", ["service", "https://clickhouse.qalypto.com:8443", "wss://watchdog.qalypto.com/ws/stream", "http://127.0.0.1:1"]
+)
 def test_the_service_is_not_reached_yet_and_that_is_said(target):
     with pytest.raises(qr.errors.ConfigurationError, match=r"does not reach the service yet.*qr\.connect\('sample'\)") as caught:
         qr.connect(target)
@@ -125,7 +127,9 @@ def test_an_argument_outweighs_all_settings(archive, monkeypatch):
         assert con.target == str(archive)
 
 
-@pytest.mark.parametrize(("name", "value", "said"), [("USERNAME", "me", "QALYPTO_USERNAME is set"), ("TARGET", "service", "target='service'")])
+@pytest.mark.parametrize(
+    ("name", "value", "said"), [("USERNAME", "me", "QALYPTO_USERNAME is set"), ("TARGET", "service", "target='service'")]
+)
 def test_an_account_is_never_answered_by_the_sample(monkeypatch, name, value, said):
     monkeypatch.setenv(f"QALYPTO_{name}", value)
     with pytest.raises(qr.errors.ConfigurationError, match=said):

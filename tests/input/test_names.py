@@ -28,7 +28,7 @@ NASTY = (
     "%(x)s",
     "$$BTCUSDT$$",
     "BTCUSDT\0",
-    "ＢＴＣＵＳＤＴ",
+    "\uff22\uff34\uff23USDT",
     "日本",
     "",
     " ",
@@ -69,7 +69,9 @@ def test_all_means_every_exchange(con, exchange):
     assert list(frame["exchange"]) == ["binance", "bitget", "bybit", "okx"] * 2
 
 
-@pytest.mark.parametrize("interval", ["1M", "2h", "1mo", "1w", "0m", "-5m", "5", "", "hour", "1h1m", "1h; DROP", "1h'", "5m -- ", 60, None, 1.0])
+@pytest.mark.parametrize(
+    "interval", ["1M", "2h", "1mo", "1w", "0m", "-5m", "5", "", "hour", "1h1m", "1h; DROP", "1h'", "5m -- ", 60, None, 1.0]
+)
 def test_an_interval_that_is_not_there_is_refused_with_those_that_are(con, refused, interval):
     refused(lambda: con.klines("BTCUSDT", interval, days=1), "interval", repr(interval), INTERVALS)
 
@@ -85,7 +87,13 @@ def test_the_same_interval_in_other_words_is_understood(con, refused, interval, 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("columns", ["symbl", ["exchange", "symbl"]])
 def test_a_mistyped_column_is_refused_with_the_one_meant(con, refused, call, columns):
-    refused(lambda: getattr(con, call)("BTCUSDT", hours=1, columns=columns), "columns", "'symbl'", "did you mean 'symbol'?", "allowed: exchange,")
+    refused(
+        lambda: getattr(con, call)("BTCUSDT", hours=1, columns=columns),
+        "columns",
+        "'symbl'",
+        "did you mean 'symbol'?",
+        "allowed: exchange,",
+    )
 
 
 @pytest.mark.parametrize("columns", [[], 5, [None], b"price", ["price", 5]])
@@ -120,7 +128,9 @@ def test_sql_in_the_arguments_of_candles_is_refused_by_name_and_never_sent(con, 
     refused(lambda: con.klines("BTCUSDT", days=1, final=nasty), "final")
 
 
-@pytest.mark.parametrize("symbols", ["btcusdt", " BTCUSDT ", ("BTCUSDT",), {"BTCUSDT"}, np.array(["btcusdt"]), pd.Index(["BtcUsdt"]), ["BTCUSDT", "btcusdt"]])
+@pytest.mark.parametrize(
+    "symbols", ["btcusdt", " BTCUSDT ", ("BTCUSDT",), {"BTCUSDT"}, np.array(["btcusdt"]), pd.Index(["BtcUsdt"]), ["BTCUSDT", "btcusdt"]]
+)
 def test_names_are_taken_in_either_case_and_from_any_collection(con, symbols):
     frame = con.klines(symbols, "1h", hours=3)
     assert list(frame["symbol"]) == ["BTCUSDT"] * 3
@@ -141,7 +151,9 @@ def test_a_name_that_resembles_none_is_refused_without_a_guess(con):
     assert "did you mean" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("gaps", "said"), [("wran", "did you mean 'warn'?"), (None, "allowed: warn, raise, ignore"), (["warn"], "allowed"), (True, "allowed")])
+@pytest.mark.parametrize(
+    ("gaps", "said"), [("wran", "did you mean 'warn'?"), (None, "allowed: warn, raise, ignore"), (["warn"], "allowed"), (True, "allowed")]
+)
 def test_an_unknown_way_with_gaps_is_refused(con, refused, gaps, said):
     refused(lambda: con.klines("BTCUSDT", days=1, gaps=gaps), "gaps", said)
 

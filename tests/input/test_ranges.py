@@ -36,7 +36,9 @@ def test_a_range_that_contradicts_itself_is_refused(con, refused, call, window, 
     refused(lambda: getattr(con, call)("BTCUSDT", **window), argument, said)
 
 
-@pytest.mark.parametrize("value", [0, -1, -0.5, math.nan, math.inf, -math.inf, 1e-12, 1e12, 10**400, True, "5", "5m", np.float64("nan"), [1], dt.timedelta(1)])
+@pytest.mark.parametrize(
+    "value", [0, -1, -0.5, math.nan, math.inf, -math.inf, 1e-12, 1e12, 10**400, True, "5", "5m", np.float64("nan"), [1], dt.timedelta(1)]
+)
 @pytest.mark.parametrize("name", ["days", "hours", "minutes"])
 def test_a_duration_is_a_number_above_zero(con, refused, name, value):
     refused(lambda: con.trades("BTCUSDT", **{name: value}), name)
@@ -126,7 +128,9 @@ def test_a_limit_gives_the_newest_rows_and_may_be_larger_than_any_table(con, lim
     assert [t.hour for t in frame.index] == [9, 10, 11, 12][-rows:]
 
 
-@pytest.mark.parametrize("size", [0, -1, 0.5, 2e9, True, None, "", "2", "GB", "2 GBs", "-1GB", "0GB", "1,5GB", "2XB", "1e3B", [1], "2GB; DROP"])
+@pytest.mark.parametrize(
+    "size", [0, -1, 0.5, 2e9, True, None, "", "2", "GB", "2 GBs", "-1GB", "0GB", "1,5GB", "2XB", "1e3B", [1], "2GB; DROP"]
+)
 def test_what_is_no_size_is_refused(con, refused, size):
     refused(lambda: con.trades("BTCUSDT", hours=1, max_bytes=size), "max_bytes")
 
@@ -140,7 +144,9 @@ def test_an_answer_over_max_bytes_is_refused_with_smaller_ways(con, call, size):
     assert caught.value.estimated_bytes > caught.value.max_bytes
 
 
-@pytest.mark.parametrize("tz", ["Mars/Olympus", "", " ", "UTC+25", 5, 0, True, 1.5, b"UTC", ["UTC"], dt.timedelta(0), "../../etc/passwd", "a\0b", "x" * 5000])
+@pytest.mark.parametrize(
+    "tz", ["Mars/Olympus", "", " ", "UTC+25", 5, 0, True, 1.5, b"UTC", ["UTC"], dt.timedelta(0), "../../etc/passwd", "a\0b", "x" * 5000]
+)
 def test_what_is_no_zone_is_refused(con, refused, tz):
     refused(lambda: con.trades("BTCUSDT", hours=1, tz=tz), "tz", "Asia/Tokyo")
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import qalypto_research as qr
+
 NAME = "extra_bitget_mix_20220407"
-LAST_CLOSED = {"UNIUSDT": (9.97, 9.977, 9.961, 9.977, 48.0), "DASHUSDT": (113.47, 113.47, 113.33, 113.37, 16.68)}
 DISTINCT = {"UNIUSDT": 1_000, "DASHUSDT": 999}
 
 
@@ -40,11 +41,36 @@ def test_of_the_final_rows_the_largest_volume_is_taken(case, symbol):
 def test_first_open_and_extremes(case, symbol):
     truth = case(NAME).truths("market_data_kline")[f"bitget/{symbol}/1m"]
     frame = closed(case, symbol)
-    assert frame["open"].iloc[0] == truth["first_open"]
-    assert frame["high"].max() == truth["max_high"]
-    assert frame["low"].min() == truth["min_low"] or symbol == "DASHUSDT"
-    stored = case(NAME).stored("market_data_kline")
-    assert len(stored[stored["symbol"] == symbol]) == truth["rows"]
+    assert (frame["open"].iloc[0], frame["low"].min(), frame["high"].max()) == (truth["first_open"], truth["min_low"], truth["max_high"])
+
+
+@pytest.mark.parametrize("symbol", DISTINCT)
+def test_all_rows_are_in_the_table_for_who_asks_by_sql_but_the_running_ones(case, symbol):
+    query = "SELECT count() AS n FROM market_data_kline WHERE symbol = {s:String}"
+    assert case(NAME).con.sql(query, {"s": symbol})["n"].item() == DISTINCT[symbol]
+
+
+def test_of_running_rows_and_a_final_one_the_final_is_shown(case):
+    last = closed(case, "UNIUSDT").iloc[-1]
+    assert last.name == pd.Timestamp("2022-04-07 00:07", tz="UTC")
+    assert tuple(last[["open", "high", "low", "close", "volume"]]) == (9.97, 9.977, 9.961, 9.977, 48.0)
+
+
+def test_a_candle_that_was_never_final_is_a_hole(case):
+    with pytest.raises(qr.errors.GapError) as raised:
+        case(NAME).con.klines(["DASHUSDT", "UNIUSDT"], "1m", start="2022-04-06 07:28", gaps="raise")
+    (hole,) = raised.value.holes.itertuples()
+    assert (hole.symbol, hole.start, hole.bars) == ("DASHUSDT", pd.Timestamp("2022-04-07 00:07", tz="UTC"), 1)
+
+
+@pytest.mark.parametrize("symbol", DISTINCT)
+def test_the_forming_candle_is_what_its_trades_make(case, symbol):
+    one = case(NAME)
+    row = one.con.klines(symbol, "1m", limit=1, final=False, gaps="ignore").iloc[0]
+    truth = one.truths("market_data_trade")[f"bitget/{symbol}"]["candles_1m"][-1]
+    assert (row.name, row["is_final"]) == (pd.Timestamp(truth["ts"]), False)
+    for column in ("open", "high", "low", "close", "volume", "quote_volume", "num_trades"):
+        assert row[column] == pytest.approx(truth[column], rel=1e-12), column
 
 
 @pytest.mark.parametrize("symbol", DISTINCT)

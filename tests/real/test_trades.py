@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+
+import qalypto_research as qr
 
 SERIES = [
     ("binance_spot_20240808", "binance", "ETHUSDT"),
@@ -107,13 +111,9 @@ def test_backlog_newest_first_comes_out_in_order_of_time(case):
 
 def test_empty_ids_of_one_moment_keep_the_order_of_arrival(case, tmp_path):
     """The recording has no ties among them, so its rows are laid on a single moment."""
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    import qalypto_research as qr  # noqa: PLC0415
-
     table = pq.ParquetFile(case("extra_bitget_mix_20220407").path("market_data_trade.parquet")).read()
     moment = table.column("timestamp")[0].as_py()
-    at_once = table.set_column(0, table.schema.field(0), [[moment] * len(table)])
+    at_once = table.set_column(0, table.schema.field(0), pa.array([moment] * len(table), table.schema.field(0).type))
     pq.write_table(at_once, tmp_path / "market_data_trade.parquet")
     with qr.connect(tmp_path) as con:
         frame = con.trades("DASHUSDT", limit=1_000)

@@ -65,7 +65,9 @@ def test_a_type_of_clickhouse_becomes_that_of_the_frame(con, expression, dtype, 
     assert pd.isna(column[0]) if expected is None else column[0] == expected
 
 
-@pytest.mark.parametrize(("expression", "expected"), [("[1, 2]", [1, 2]), ("['a', '']", ["a", ""]), ("emptyArrayString()", []), ("[[1], [2, 3]]", [[1], [2, 3]])])
+@pytest.mark.parametrize(
+    ("expression", "expected"), [("[1, 2]", [1, 2]), ("['a', '']", ["a", ""]), ("emptyArrayString()", []), ("[[1], [2, 3]]", [[1], [2, 3]])]
+)
 def test_arrays_are_arrays(value, expression, expected):
     assert [list(v) if isinstance(v, np.ndarray) else v for v in value(f"SELECT {expression} AS x")] == expected
 

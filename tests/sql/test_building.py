@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from qalypto_research.archive.visibility import ARRIVAL
 from qalypto_research.engine.embedded import EmbeddedEngine
+from qalypto_research.errors import InputError
 from qalypto_research.history.arguments import parse_bytes, pick_columns, pick_exchanges, pick_interval, pick_symbols
 from qalypto_research.history.query import Span, TableQuery, candle_query, to_parameter
 from qalypto_research.schema.frames import KLINES, ORDERBOOK_TOPS, TICKERS, TRADES
-from qalypto_research.errors import InputError
 
 FRAMES = (TRADES, TICKERS, KLINES, ORDERBOOK_TOPS)
 NOW = pd.Timestamp("2026-03-02 13:00:30", tz="UTC")
@@ -48,9 +48,13 @@ def statements(query, span, newest):
 def test_the_text_of_a_statement_does_not_depend_on_what_was_asked_for(query, other, span, newest):
     """Only how many names there are shows in the SQL, never which: every value is a parameter."""
     twin = TableQuery(
-        query.table, query.relation, query.arrival, query.columns,
-        tuple(f"x{i}" for i, _ in enumerate(query.exchanges)), tuple(f"y{i}" for i, _ in enumerate(query.symbols)),
-    )  # fmt: skip
+        query.table,
+        query.relation,
+        query.arrival,
+        query.columns,
+        tuple(f"x{i}" for i, _ in enumerate(query.exchanges)),
+        tuple(f"y{i}" for i, _ in enumerate(query.symbols)),
+    )
     for (sql, bound), (twin_sql, _) in zip(statements(query, span, newest), statements(twin, span, newest), strict=True):
         assert sql == twin_sql
         assert set(re.findall(r"\{(\w+):", sql)) == set(bound)
@@ -81,7 +85,9 @@ def test_a_bound_of_a_range_is_rounded_up_to_the_tables_milliseconds(moment):
 def test_a_call_binds_every_value_it_was_given(con, monkeypatch):
     sent = []
     execute = EmbeddedEngine.execute
-    monkeypatch.setattr(EmbeddedEngine, "execute", lambda self, sql, bound, *rest: sent.append((sql, bound)) or execute(self, sql, bound, *rest))
+    monkeypatch.setattr(
+        EmbeddedEngine, "execute", lambda self, sql, bound, *rest: sent.append((sql, bound)) or execute(self, sql, bound, *rest)
+    )
     con.trades(["ETHUSDT", "XRPUSDT"], exchange="okx", start="2026-03-02 12:30:00.1234567", end="2026-03-02 12:40", limit=7)
     ((sql, bound),) = sent
     assert not re.search(r"ETHUSDT|XRPUSDT|okx|2026", sql)
@@ -126,7 +132,7 @@ def test_several_exchanges_without_binance_must_be_named():
 
 def test_a_symbol_that_is_elsewhere_is_refused_with_where_it_is():
     known = [Known("okx", "BTCUSDT"), Known("binance", "ETHUSDT")]
-    with pytest.raises(InputError, match="^symbols: 'ETHUSDT'.*it is on binance, not on okx"):
+    with pytest.raises(InputError, match=r"^symbols: 'ETHUSDT'.*it is on binance, not on okx"):
         pick_symbols("ethusdt", ["okx"], known)
 
 
@@ -135,7 +141,9 @@ def test_symbols_come_in_the_documented_order_and_others_after_them():
     assert pick_symbols(["zzz", "ethusdt", "aaa", "btcusdt", "ZZZ"], ["okx"], known) == ("BTCUSDT", "ETHUSDT", "AAA", "ZZZ")
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("60s", "1m"), ("300s", "5m"), ("0.5h", "30m"), ("240m", "4h"), ("0.5d", "12h"), ("1d", "1d")])
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("60s", "1m"), ("300s", "5m"), ("0.5h", "30m"), ("240m", "4h"), ("0.5d", "12h"), ("1d", "1d")]
+)
 def test_an_interval_is_a_length(asked, expected):
     assert pick_interval(asked) == expected
 
@@ -148,7 +156,16 @@ def test_columns_keep_the_order_of_the_table_and_are_given_once():
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("2GB", 2_000_000_000), ("1.5 kb", 1_500), ("512MiB", 536_870_912), ("1TiB", 1_099_511_627_776), ("1B", 1), ("1gb", 10**9), (5, 5), (10**20, 10**20)],
+    [
+        ("2GB", 2_000_000_000),
+        ("1.5 kb", 1_500),
+        ("512MiB", 536_870_912),
+        ("1TiB", 1_099_511_627_776),
+        ("1B", 1),
+        ("1gb", 10**9),
+        (5, 5),
+        (10**20, 10**20),
+    ],
 )
 def test_sizes_are_decimal_or_binary_as_written(text, count):
     assert parse_bytes(text, "max_bytes") == count

@@ -40,7 +40,11 @@ def test_any_list_of_text_comes_back_as_it_was(con, texts):
 @pytest.mark.parametrize(
     ("kind", "given_", "expected"),
     [
-        ("String", "it's \"x\" \\ ; -- {b:String} \n\t'; DROP TABLE market_data_trade", "it's \"x\" \\ ; -- {b:String} \n\t'; DROP TABLE market_data_trade"),
+        (
+            "String",
+            "it's \"x\" \\ ; -- {b:String} \n\t'; DROP TABLE market_data_trade",
+            "it's \"x\" \\ ; -- {b:String} \n\t'; DROP TABLE market_data_trade",
+        ),
         ("String", "", ""),
         ("Nullable(String)", None, None),
         ("Nullable(Float64)", None, None),
@@ -92,7 +96,10 @@ def test_a_collection_is_bound_as_an_array(value, kind, given_, expected):
 
 
 def test_lists_and_times_filter_rows(con):
-    query = "SELECT DISTINCT symbol FROM market_data_trade WHERE symbol IN {names:Array(String)} AND timestamp >= {since:DateTime64(3, 'UTC')} ORDER BY symbol"
+    query = (
+        "SELECT DISTINCT symbol FROM market_data_trade "
+        "WHERE symbol IN {names:Array(String)} AND timestamp >= {since:DateTime64(3, 'UTC')} ORDER BY symbol"
+    )
     frame = con.sql(query, {"names": ["ETHUSDT", "BTCUSDT", "x' OR '1'='1"], "since": pd.Timestamp("2026-03-02 21:30", tz=TOKYO)})
     assert list(frame["symbol"]) == ["BTCUSDT", "ETHUSDT"]
 
@@ -104,7 +111,7 @@ def test_a_value_that_looks_like_a_slot_is_a_value(con):
 
 @pytest.mark.parametrize("text", ["1) UNION ALL SELECT 2 --", "x", "1; DROP TABLE t", ""])
 def test_text_in_the_place_of_a_number_is_an_error_not_sql(con, text):
-    with pytest.raises(qr.errors.QueryError, match="cannot be parsed|Cannot|expected|Attempt"):
+    with pytest.raises(qr.errors.QueryError, match=r"cannot be parsed|Cannot|expected|Attempt"):
         con.sql("SELECT {a:Int64} AS a", {"a": text})
 
 
@@ -121,7 +128,10 @@ def test_text_in_the_place_of_a_number_is_an_error_not_sql(con, text):
         ("SELECT 1", {"now": 1}, r"'now' is the connection's clock"),
         ("SELECT {a:String}", {"a": None}, r"'a' is None.*write \{a:Nullable\(String\)\}"),
         ("SELECT {a:Float64}", {"a": pd.NaT}, r"'a' is None.*Nullable\(Float64\)"),
-        *[("SELECT {a:String}", {"a": odd}, rf"'a' is a {type(odd).__name__}") for odd in (object(), {"x": 1}, b"x", uuid.UUID(int=1), 1j, dt.timedelta(1))],
+        *[
+            ("SELECT {a:String}", {"a": odd}, rf"'a' is a {type(odd).__name__}")
+            for odd in (object(), {"x": 1}, b"x", uuid.UUID(int=1), 1j, dt.timedelta(1))
+        ],
         ("SELECT {a:Array(String)}", {"a": [object()]}, r"'a' is a object"),
         *[("SELECT {a:String}", odd, "is not a mapping") for odd in ([1], "a", 5, [("a", 1)], 0, "")],
     ],

@@ -13,16 +13,16 @@ from qalypto_research.local.generator import arrivals, efficient, latency, volat
 from qalypto_research.local.generator.arrivals import Orders
 from qalypto_research.local.generator.books import book_rows
 from qalypto_research.local.generator.candles import block_rows, finished, history_rows
+from qalypto_research.local.generator.execution import execute, trade_ids
 from qalypto_research.local.generator.history import base_path, venue_minutes
 from qalypto_research.local.generator.minutes import Bars, minutes_of_trades
 from qalypto_research.local.generator.quotes import quote
+from qalypto_research.local.generator.quoting import ticker_rows
 from qalypto_research.local.generator.randomness import Floats, Ints, label, rng
 from qalypto_research.local.generator.rows import Rows, from_series, numbered, taken
 from qalypto_research.local.generator.series import Series
 from qalypto_research.local.generator.settings import HISTORY_DAYS, MINUTE_MS, STEP_MS, Settings
 from qalypto_research.local.generator.tape import Tape
-from qalypto_research.local.generator.quoting import ticker_rows
-from qalypto_research.local.generator.execution import execute, trade_ids
 from qalypto_research.schema import INTERVAL_MS, TABLES
 
 _DAY_MINUTES: Final = 1440

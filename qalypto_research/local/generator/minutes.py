@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from qalypto_research.local.generator.execution import Trades
 from qalypto_research.local.generator.randomness import Bools, Ints
 from qalypto_research.local.generator.settings import MINUTE_MS
-from qalypto_research.local.generator.execution import Trades
 
 NOTHING_HIGH: Final = -1
 NOTHING_LOW: Final = np.iinfo(np.int64).max

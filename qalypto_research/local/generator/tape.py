@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qalypto_research.local.generator.execution import Trades
 from qalypto_research.local.generator.latency import Delay
 from qalypto_research.local.generator.minutes import Bars, bars_of_trades
 from qalypto_research.local.generator.quotes import Quotes
 from qalypto_research.local.generator.randomness import Floats, Ints
 from qalypto_research.local.generator.settings import MINUTE_MS, STEP_MS
-from qalypto_research.local.generator.execution import Trades
 
 
 @dataclass(frozen=True, slots=True)

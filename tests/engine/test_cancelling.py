@@ -1,0 +1,181 @@
+"""Ctrl-C ends a query at once, and the connection goes on; an engine does not survive a fork. Processes of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from qalypto_research.engine.running import run_cancellable
+
+LONG = "SELECT count() FROM numbers(30000000000) WHERE cityHash64(number) = 1"
+RUNNING = "SELECT query FROM system.processes WHERE query LIKE '%numbers(30000000000)%' AND query NOT LIKE '%system.processes%'"
+
+
+def run(program, timeout=60):
+    """Return what a process of its own printed, which must end well and say nothing else."""
+    source = textwrap.dedent(program).replace("LONG", repr(LONG)).replace("RUNNING", repr(RUNNING))
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=timeout, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+PREAMBLE = """
+    import os, signal, threading, time
+    import qalypto_research as qr
+    con = qr.connect("sample")
+    con.sql("SELECT 1")
+
+    def gone():
+        deadline = time.monotonic() + 2
+        while len(con.sql(RUNNING)) and time.monotonic() < deadline:
+            pass
+        return not len(con.sql(RUNNING))
+"""
+
+
+def test_an_interrupt_in_the_middle_of_a_query_returns_at_once_and_ends_it():
+    out = run(
+        PREAMBLE
+        + """
+    def poke():
+        with con.engine._pool.borrow() as client:
+            while not client.query(RUNNING + " AND query NOT LIKE '%DESCRIBE%' AND elapsed > 0.2").result_rows:
+                pass
+        global since
+        since = time.monotonic()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=poke, daemon=True).start()
+    try:
+        con.sql(LONG)
+    except KeyboardInterrupt:
+        print(time.monotonic() - since < 1, gone(), len(con.klines("BTCUSDT", hours=2)), len(qr.connect("sample").symbols()))
+    """
+    )
+    assert out == ["True", "True", "2", "40"]
+
+
+def test_an_interrupt_at_any_moment_leaves_no_query_behind():
+    """Also while the query is only being sent, when it cannot be found yet."""
+    out = run(
+        PREAMBLE
+        + """
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    for milliseconds in (0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 25, 50):
+        signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
+        since = time.monotonic()
+        try:
+            con.sql(LONG)
+        except KeyboardInterrupt:
+            print(time.monotonic() - since < 1 and gone())
+    """
+    )
+    assert out == ["True"] * 13
+
+
+def test_opening_an_archive_can_be_interrupted():
+    out = run(
+        """
+    import signal, time
+    import qalypto_research as qr
+    from qalypto_research.engine import catalog
+    qr.connect("sample").close()
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.02)
+    since = time.monotonic()
+    try:
+        while True:
+            qr.connect("sample").close()
+    except KeyboardInterrupt:
+        print(time.monotonic() - since < 1)
+    with qr.connect("sample") as con:
+        print(len(con.symbols()))
+    """
+    )
+    assert out == ["True", "40"]
+
+
+def test_after_a_fork_each_call_says_so_instead_of_hanging():
+    out = run(
+        """
+    import os, signal
+    import qalypto_research as qr
+    con = qr.connect("sample")
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        calls = [lambda: con.trades("BTCUSDT", minutes=1), lambda: con.sql("SELECT 1")]
+        for call in (*calls, lambda: qr.klines("BTCUSDT", days=1), lambda: qr.connect("sample")):
+            try:
+                call()
+            except qr.errors.ClosedError as error:
+                print("forked" in str(error) and "spawn" in str(error), flush=True)
+        con.close()
+        os._exit(7)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), len(con.klines("BTCUSDT", hours=2)))
+    """
+    )
+    assert out == ["True"] * 4 + ["7", "2"]
+
+
+def test_a_spawned_process_has_a_connection_of_its_own(tmp_path):
+    path = tmp_path / "spawning.py"
+    path.write_text(
+        textwrap.dedent("""
+            import multiprocessing
+            import qalypto_research as qr
+
+            def work(symbol):
+                with qr.connect("sample") as con:
+                    return len(con.klines(symbol, "1h", hours=5))
+
+            if __name__ == "__main__":
+                with qr.connect("sample") as con, multiprocessing.get_context("spawn").Pool(1) as pool:
+                    print(pool.map(work, ["BTCUSDT", "ETHUSDT"]), len(con.symbols()))
+        """),
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "[5, 5] 40\n")
+
+
+# --- The waiting, without an engine ---------------------------------------------------------------------------------
+
+
+def test_what_the_work_raises_is_raised_to_the_caller():
+    error = LookupError("its own")
+    with pytest.raises(LookupError) as caught:
+        run_cancellable(lambda: (_ for _ in ()).throw(error), cancel=lambda: pytest.fail("nothing to cancel"))
+    assert caught.value is error
+
+
+def test_an_error_while_waiting_cancels_until_the_work_is_over():
+    over, cancelled = threading.Event(), []
+
+    def cancel():
+        cancelled.append(1)
+        if len(cancelled) == 3:  # the first two found no query yet
+            over.set()
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_cancellable(lambda: over.wait(30), cancel=cancel, waiting=interrupted)
+    assert len(cancelled) == 3
+
+
+def test_work_that_does_not_end_is_left_after_less_than_a_second():
+    over, cancelled = threading.Event(), []
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_cancellable(lambda: over.wait(30), cancel=lambda: cancelled.append(1), waiting=interrupted)
+    assert 2 <= len(cancelled) <= 10
+    over.set()
