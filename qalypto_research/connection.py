@@ -35,7 +35,7 @@ class Lifetime:
     entered: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, weakref_slot=True)
 class Connection:
     """Where the data is and what time it is there. Made by ``qr.connect``.
 

@@ -7,6 +7,7 @@ import functools
 import inspect
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -24,8 +25,11 @@ Target = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 _SETTINGS: Final = ("ingestion_delay",)
 
-_open: Final[list[Connection]] = []
-"""Connections made by ``connect``, the default last; those before it are what closing it gives back."""
+_made: Final[list[weakref.ref[Connection]]] = []
+"""Connections made by ``connect``, the default last; those before it, while open, are what closing it gives back."""
+
+_kept: Final[list[Connection]] = []
+"""Those kept alive though nobody else may hold them: the default, what it gives back, and under a ``with`` all of it."""
 
 _lock: Final = threading.RLock()
 
@@ -82,19 +86,24 @@ def connect(
     options: dict[str, Any] = {"at": at, "speed": _speed(speed), "exchange": _exchange(exchange), "ingestion_delay": _delay(settings)}
     con = _opened(target, options)
     with _lock:
-        # What the default before gave back is let go with it, unless it is the subject of a with statement.
-        if len(_open) > 1 and not (_open[-1].lifetime.entered or _open[-2].lifetime.entered):
-            del _open[-2]
-        _open.append(con)
+        # A cell that is run again and again must not pile connections up.
+        _kept[:] = [kept for kept in _kept if not kept.closed]
+        if len(_kept) > 1 and not (_kept[-1].lifetime.entered or _kept[-2].lifetime.entered):
+            del _kept[-2]
+        _kept.append(con)
+        _made.append(weakref.ref(con))
     return con
 
 
 def default_connection() -> Connection:
     """Return the default connection, opened if there is none."""
     with _lock:
-        while _open and _open[-1].closed:
-            _open.pop()
-        return _open[-1] if _open else connect()
+        while _made:
+            con = _made[-1]()
+            if con is not None and not con.closed:
+                return con
+            _made.pop()
+        return connect()
 
 
 def _opened(target: Target | None, options: dict[str, Any]) -> Connection:

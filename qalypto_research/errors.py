@@ -128,7 +128,7 @@ class GapError(QalyptoError):
     Attributes
     ----------
     holes : pandas.DataFrame
-        One row a hole: exchange, symbol, interval, start (inclusive), end (exclusive), bars.
+        One row a hole: exchange, symbol, start (inclusive), end (exclusive), bars.
     """
 
     def __init__(self, message: str, holes: pd.DataFrame) -> None:

@@ -74,19 +74,29 @@ def _files_of(root: Path, table: Table) -> list[DataFile]:
     found = []
     folders = [str(root / table.name)]
     while folders:
-        try:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir():
-                        folders.append(entry.path)
-                    elif entry.name.endswith(".parquet"):
-                        found.append(_data_file(entry.path, entry.stat()))
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+        for entry in _entries(folders.pop()):
+            # What cannot be looked at must not be passed over: ClickHouse would read its neighbours unchecked.
+            try:
+                if entry.is_dir():
+                    folders.append(entry.path)
+                elif entry.name.endswith(".parquet"):
+                    found.append(_data_file(entry.path, entry.stat()))
+            except OSError as error:
+                raise ArchiveError(entry.path, f"cannot be read ({error.strerror}); remove it or mend the link") from error
     flat = root / f"{table.sql_name}.parquet"
     if flat.is_file():
         found.append(_data_file(str(flat), flat.stat()))
     return found
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ArchiveError(folder, f"cannot be read ({error.strerror})") from error
 
 
 def _data_file(path: str, stat: os.stat_result) -> DataFile:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from qalypto_research.errors import ArchiveError
+from qalypto_research.timerange import parse_time
 
 SCHEMA_VERSION: Final = 1
 FILE_NAME: Final = "manifest.json"
@@ -47,6 +48,13 @@ UNKNOWN: Final = Manifest(source="unknown", synthetic=False)
 """What is taken of a folder without a manifest: real rows of unknown source."""
 
 
+def _clock(given: str | None) -> str | None:
+    """Return what a manifest says of the clock, having made sure that it is a time."""
+    if given is not None:
+        parse_time(given, "clock")
+    return given
+
+
 def read_manifest(root: Path) -> Manifest:
     """Read the manifest of the archive at `root`, ``UNKNOWN`` where it has none.
 
@@ -62,9 +70,9 @@ def read_manifest(root: Path) -> Manifest:
         raw = json.loads(path.read_text(encoding="utf-8"))
         manifest = Manifest(
             source=str(raw["source"]),
-            synthetic=bool(raw["synthetic"]),
+            synthetic={True: True, False: False}[raw["synthetic"]],
             schema_version=int(raw["schema_version"]),
-            clock=None if raw.get("clock") is None else str(raw["clock"]),
+            clock=_clock(raw.get("clock")),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArchiveError(path, f"is not a manifest ({error!r}); delete it to read the folder without one") from error

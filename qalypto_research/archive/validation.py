@@ -30,7 +30,7 @@ class Footer:
     first, last : pandas.Timestamp or None
         Bounds of ``timestamp``; None in an empty file, or where the writer left no statistics.
     hidden : frozenset of str
-        Which hidden columns the file has.
+        Which hidden columns the file has a value of in every row.
     """
 
     rows: int
@@ -86,7 +86,13 @@ def read_footer(file: DataFile, table: Table) -> Footer:
         if column.name in hidden:
             _check_column(file, schema, column)
     first, last = _bounds(file, table, metadata)
-    return Footer(metadata.num_rows, first, last, hidden)
+    return Footer(metadata.num_rows, first, last, hidden - _with_nulls(metadata))
+
+
+def _with_nulls(metadata: pq.FileMetaData) -> set[str]:
+    """Return the columns that have NULLs, or may have, by the statistics."""
+    chunks = [metadata.row_group(i).column(j) for i in range(metadata.num_row_groups) for j in range(metadata.num_columns)]
+    return {c.path_in_schema for c in chunks if c.statistics is None or not c.statistics.has_null_count or c.statistics.null_count}
 
 
 def _check_column(file: DataFile, schema: pa.Schema, column: Column) -> None:

@@ -21,9 +21,11 @@ SETTINGS: Final[dict[str, Any]] = {
     "output_format_arrow_low_cardinality_as_dictionary": 1,
     "output_format_arrow_string_as_string": 1,
     "output_format_arrow_compression_method": "none",
-    # Few large blocks: each costs a dictionary and a round of copying.
-    "max_block_size": 1_000_000,
+    # By rows alone, and small: blocks of a million rows cost half a frame more memory and are no faster.
+    "max_block_size": 65_409,
     "preferred_block_size_bytes": 0,
+    # A folder called symbol=BTCUSDT would stand in for the column of the files in it.
+    "use_hive_partitioning": 0,
 }
 
 _FORKED: Final = (

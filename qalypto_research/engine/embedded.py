@@ -83,10 +83,10 @@ class EmbeddedEngine:
             How long after it was seen a row arrives in the tables.
         """
         with self._pinned() as catalog:
-            yield EmbeddedSnapshot(self, catalog, moment, moment - delay)
+            yield EmbeddedSnapshot(self, catalog, moment, delay)
 
     def close(self) -> None:
-        """Let go of the engine. A call in flight ends as it would have."""
+        """Let go of the engine. A statement in flight ends as it would have; a call that needs another is told."""
         with self._lock:
             catalog, self._catalog = self._catalog, None
         if catalog is not None and not catalog.users:
@@ -124,11 +124,6 @@ class EmbeddedEngine:
             return pa.ipc.open_stream(pa.py_buffer(raw)).read_all(), query_id
         except pa.ArrowException as error:
             raise QueryError(f"the answer broke off ({error})", query_id=query_id) from error
-
-    def trim(self) -> None:
-        """Give back memory that the engine's allocator keeps for later."""
-        with self._pool.borrow() as client:
-            client.command("SYSTEM JEMALLOC PURGE")
 
     def _kill(self, query_id: str) -> None:
         with suppress(ClosedError), self._pool.borrow() as client:
@@ -200,15 +195,18 @@ class EmbeddedSnapshot:
     ----------
     moment : pandas.Timestamp
         The call's now.
+    delay : datetime.timedelta
+        How long after it was seen a row arrives in the tables.
     query_ids : list of str
         Ids of the statements run so far.
     """
 
-    def __init__(self, engine: EmbeddedEngine, catalog: Catalog, moment: pd.Timestamp, seen_by: pd.Timestamp) -> None:
+    def __init__(self, engine: EmbeddedEngine, catalog: Catalog, moment: pd.Timestamp, delay: dt.timedelta) -> None:
         self._engine = engine
         self._catalog = catalog
-        self._seen_by = seen_by
+        self._seen_by = moment - delay
         self.moment = moment
+        self.delay = delay
         self.query_ids: list[str] = []
 
     def relation(self, table: Table) -> str:
@@ -240,10 +238,6 @@ class EmbeddedSnapshot:
         table, query_id = self._engine.execute(sql, bound, label)
         self.query_ids.append(query_id)
         return table
-
-    def trim(self) -> None:
-        """Give back memory that the engine keeps of past statements."""
-        self._engine.trim()
 
     def answer(self, sql: str, parameters: Mapping[str, Any], *, label: str) -> pd.DataFrame:
         """Return the answer to a user's SELECT over tables named as the service's, as they were known at the moment."""

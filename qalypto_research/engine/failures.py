@@ -18,6 +18,8 @@ _SYNTAX: Final = re.compile(
     r"failed at position \d+ \(.*?\) \(line \d+, col \d+\): (?P<met>.*?)\. (?P<unmatched>Unmatched parentheses)?.*", re.DOTALL
 )
 _AROUND: Final = re.compile(r"(?:\n?\)\n FORMAT )?ArrowStream$")
+# What ClickHouse thinks was meant may be a table of ours below the guard, or another connection's.
+_MEANT: Final = re.compile(r"\.? Maybe you meant [^?]*\?")
 _LONGEST: Final = 400
 
 _HINTS: Final = {
@@ -50,6 +52,7 @@ def to_query_error(error: Exception, query_id: str) -> QueryError:
     while found:
         text = text[found.end() :]
         found = _CODE.match(text)
+    text = _MEANT.sub("", text)
     message = _SYNTAX.sub(_syntax, _NOISE.sub("", text)).strip().rstrip(".:")
     message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ..."
     hint = _HINTS.get(code or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -28,6 +29,7 @@ class Snapshot(Protocol):
     """One moment's view of the tables, whichever engine answers."""
 
     moment: pd.Timestamp
+    delay: dt.timedelta
     query_ids: list[str]
 
     def arrival(self, table: Table) -> tuple[str, ...]:
@@ -40,10 +42,6 @@ class Snapshot(Protocol):
 
     def fetch(self, sql: str, parameters: Mapping[str, Any] | None = None, *, label: str | None = None) -> pa.Table:
         """Run one of our own statements."""
-        ...
-
-    def trim(self) -> None:
-        """Give back memory that the engine keeps of past statements."""
         ...
 
     def answer(self, sql: str, parameters: Mapping[str, Any], *, label: str) -> pd.DataFrame:

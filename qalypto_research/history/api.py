@@ -55,8 +55,8 @@ def klines(
         Open times from `start` (inclusive) to `end` (exclusive). Naive times are UTC.
     days, hours, minutes : float, optional
         A length of time, one of the three: the last so many whole candles when alone (``days=7`` at 1h: 168 of them),
-        else counted from `start` or back from `end`. A candle that was over less than 10 seconds ago and has not
-        arrived yet is not missed: the range then ends one candle earlier.
+        else counted from `start` or back from `end`. A candle that was over less than 10 seconds ago (and the
+        ingestion delay) and has not arrived yet is not missed; a length alone then ends one candle earlier.
     final : bool
         False adds the forming candle, with ``is_final`` False: its newest known update; without one, closed finer
         candles and the trades after them, if they reach back to its open; else it is absent.
@@ -318,9 +318,20 @@ def orderbook_tops(
 
 def _read_table(con: Reader, frame: Frame, ask: Ask) -> pd.DataFrame:
     with calling(con, frame, ask) as call:
+        _warn_of_absent(call)
         _warn_of_start(call)
         answer = call.read(call.query, call.window, frame.name, limit=call.limit, tz=call.tz)
         return with_facts(answer, con, call.snapshot, call.window, {"call": frame.name, **ask.as_facts()})
+
+
+def _warn_of_absent(call: Call) -> None:
+    """Warn of series that are known here, but not in this table."""
+    table = call.query.table
+    there = {(s.exchange, s.symbol) for s in call.snapshot.series() if s.table == table.name}
+    absent = [f"{exchange} {symbol}" for exchange, symbol in call.pairs if (exchange, symbol) not in there]
+    if absent:
+        shown = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
+        warn_caller(f"{table.sql_name} has no row of {shown} here", GapWarning)
 
 
 def _warn_of_start(call: Call) -> None:

@@ -38,7 +38,7 @@ def pick_exchanges(asked: Names | None, default: str | None, known: Iterable[Ser
         if len(there) != 1 and "binance" not in there:
             raise InputError("exchange", f"several are here and none is the default; name one of {', '.join(there)}, or 'all'")
         return ("binance",) if "binance" in there else there
-    names = [name.lower() for name in _names("exchange", asked if asked is not None else default)]
+    names = _as_spelled(_names("exchange", asked if asked is not None else default), (*there, "all"))
     for name in names:
         if name not in (*there, "all"):
             raise UnknownNameError("exchange", name, (*there, "all"))
@@ -57,7 +57,7 @@ def pick_symbols(asked: Names, exchanges: Sequence[str], known: Iterable[SeriesK
     """
     pairs = {(s.exchange, s.symbol) for s in known}
     there = _in_order({symbol for exchange, symbol in pairs if exchange in exchanges}, SYMBOLS)
-    names = [name.upper() for name in _names("symbols", asked)]
+    names = _as_spelled(_names("symbols", asked), (*{symbol for _, symbol in pairs}, *there))
     for name in names:
         if name not in there:
             elsewhere = _in_order({exchange for exchange, symbol in pairs if symbol == name}, EXCHANGES)
@@ -162,6 +162,12 @@ def _names(argument: str, asked: object) -> list[str]:
         if not isinstance(name, str):
             raise InputError(argument, f"{name!r} is not a name; give a string or a list of strings")
     return [str(name).strip() for name in names]
+
+
+def _as_spelled(names: list[str], there: Iterable[str]) -> list[str]:
+    """Return `names` in the spelling of what is there: the letter case asked for does not matter."""
+    spelling = {name.casefold(): name for name in there}
+    return [name if name in spelling.values() else spelling.get(name.casefold(), name) for name in names]
 
 
 def _in_order(names: Iterable[str], documented: tuple[str, ...]) -> tuple[str, ...]:

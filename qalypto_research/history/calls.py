@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from qalypto_research.engine.snapshot import Snapshot
@@ -113,6 +114,8 @@ def with_facts(frame: pd.DataFrame, con: Reader, snapshot: Snapshot, window: Win
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (dt.date, pd.Timestamp)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import Final
 
@@ -38,16 +39,20 @@ def read_candles(call: Call, interval: str, *, final: bool) -> tuple[pd.DataFram
 
     # Every candle that opens before the end is meant, be it cut by the end or not.
     expected_us = min(-(-to_us(window.end) // step_us) * step_us, newest_us)
-    fresh = expected_us == newest_us and now_us - newest_us < SETTLING_US
+    settling_us = SETTLING_US + call.snapshot.delay // dt.timedelta(microseconds=1)
+    fresh = expected_us == newest_us and now_us - newest_us < settling_us
     # A candle just over may arrive yet: in one series or in all, it is not missed.
     missed_until_us = expected_us - step_us if fresh else expected_us
-    settling = fresh and not (epoch_us(frame) == newest_us - step_us).any()
+    arrived = frame[epoch_us(frame) == newest_us - step_us]
+    settling = fresh and len(arrived) < len(call.pairs)
     if settling:
         expected_us -= step_us
     if window.relative:
         window = early if settling else window
         window = replace(window, end=from_us(expected_us) if final else call.snapshot.moment)
         frame = frame[frame.index >= window.start] if window.start is not None else frame
+        # All series end alike: one that arrived sooner than another waits for it.
+        frame = frame[epoch_us(frame) < expected_us] if final else frame
     if not final:
         frame = _with_forming(frame, call, interval, window, newest_us)
 

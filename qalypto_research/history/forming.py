@@ -63,7 +63,7 @@ def build_forming(snapshot: Snapshot, query: TableQuery, interval: str, series: 
     partials = {key: _Partial(open_us, []) for key in sorted(series)}
     for name in finer:  # From coarse to fine: each takes over where the one before ended.
         _extend(snapshot, query, name, partials, open_us)
-    _extend_by_trades(snapshot, query, partials, now_us)
+    _extend_by_trades(snapshot, query, partials, now_us, open_us + step_us)
     rows = [
         {"timestamp": from_us(open_us), "exchange": exchange, "symbol": symbol, "interval": interval, **_joined(p.pieces)}
         for (exchange, symbol), p in partials.items()
@@ -90,9 +90,9 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(map(str, frame.columns), row, strict=True)) for row in frame.itertuples(index=False, name=None)]
 
 
-def _extend_by_trades(snapshot: Snapshot, query: TableQuery, partials: dict[Key, _Partial], now_us: int) -> None:
+def _extend_by_trades(snapshot: Snapshot, query: TableQuery, partials: dict[Key, _Partial], now_us: int, end_us: int) -> None:
     """Add the trades from where each series' candles end; where that moment was not recorded, give the candle up."""
-    trades = _trades_since(snapshot, query, from_us(min(p.reach_us for p in partials.values())))
+    trades = _trades_since(snapshot, query, from_us(min(p.reach_us for p in partials.values())), from_us(end_us))
     times = epoch_us(trades)
     for (exchange, symbol), partial in partials.items():
         fresh = bool(partial.pieces) and now_us - partial.reach_us <= 2 * _NEIGHBOUR_US
@@ -105,10 +105,10 @@ def _extend_by_trades(snapshot: Snapshot, query: TableQuery, partials: dict[Key,
             partial.pieces.append(_piece(mine[~repeated]))
 
 
-def _trades_since(snapshot: Snapshot, query: TableQuery, start: pd.Timestamp) -> pd.DataFrame:
+def _trades_since(snapshot: Snapshot, query: TableQuery, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
     relation, arrival = snapshot.relation(TRADE), snapshot.arrival(TRADE)
     trades = replace(query, table=TRADE, relation=relation, arrival=arrival, columns=TRADES.columns)
-    window = Window(start, snapshot.moment)
+    window = Window(start, snapshot.moment, until=end)
     return read_frame(snapshot, trades, window, limit=None, max_bytes=_TRADES_BYTES, tz="UTC", label="trades of the forming candle")
 
 

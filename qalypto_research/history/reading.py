@@ -23,6 +23,8 @@ from qalypto_research.timerange import Window
 SLICE_ROWS: Final = 1_000_000
 """Rows read by one statement: few enough to be small beside the frame, enough for its cost to vanish."""
 
+_SIZES: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
+
 _STRETCHES: Final = 1_000
 """How finely rows are counted over a window to find slices of about equal size."""
 
@@ -41,7 +43,7 @@ def read_frame(
     """
     span = Span(window.start, window.until)
     per_row = bytes_per_row(query.columns)
-    most = snapshot.rows_at_most(query.table, window.start, window.end)
+    most = snapshot.rows_at_most(query.table, span.start, span.end)
     most = most if limit is None else min(most, limit)
     if most <= SLICE_ROWS and most * per_row <= max_bytes:
         statement, parameters = query.select(span, newest=limit)
@@ -56,8 +58,6 @@ def read_frame(
     with Progress(label, rows) as progress:
         for part in slices:
             builder.append(snapshot.fetch(*query.select(part)))
-            # The engine's allocator keeps pages for seconds: over many slices they would add up to more than the frame.
-            snapshot.trim()
             progress.reach(builder.rows)
     return builder.finish(tz, newest=limit)
 
@@ -99,10 +99,12 @@ def _cut(starts: list[int], rows: list[int], span: Span, *, narrowed: bool) -> l
 
 
 def _too_large(rows: int, estimated: int, max_bytes: int) -> ResultTooLargeError:
+    size, unit = next((s, u) for s, u in _SIZES if estimated >= s)
     return ResultTooLargeError(
-        f"max_bytes: the answer has {rows:,} rows, about {estimated / 1e9:.2f} GB as a frame, over the {max_bytes / 1e9:.2f} GB allowed; "
+        f"max_bytes: the answer has {rows:,} rows, about {estimated / size:,.1f} {unit} as a frame, over the "
+        f"{max_bytes / size:,.3g} {unit} allowed; "
         "ask for a shorter window, fewer symbols or exchanges, fewer columns (columns=[...]), or the newest rows (limit=...), "
-        f"or allow it: max_bytes='{-(-estimated // 10**9)}GB'",
+        f"or allow it: max_bytes='{-(-estimated // size)}{unit}'",
         rows=rows,
         estimated_bytes=estimated,
         max_bytes=max_bytes,

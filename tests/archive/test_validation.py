@@ -248,7 +248,8 @@ def test_an_archive_of_empty_files_or_of_rows_never_seen_says_so(tmp_path):
 def test_what_an_archive_does_not_have_is_empty_not_an_error(tmp_path):
     write(tmp_path, "kline", klines("12:00", 3))
     with qr.connect(tmp_path) as con:
-        assert len(con.trades("BTCUSDT", limit=5)) == 0
+        with pytest.warns(qr.errors.GapWarning, match="market_data_trade has no row of binance BTCUSDT here"):
+            assert len(con.trades("BTCUSDT", limit=5)) == 0
         assert con.sql("SELECT count() AS n FROM market_data_ticker")["n"].item() == 0
 
 

@@ -30,9 +30,8 @@ def report(what: str, figures: list[float], bound: float, unit: str = "x") -> No
     """Print the median with its spread beside the bound, and fail where the median is over it."""
     median = statistics.median(figures)
     verdict = "met" if median <= bound else "MISSED"
-    print(
-        f"\n{what}: {median:.3g}{unit} (min {min(figures):.3g}, max {max(figures):.3g}, {len(figures)} runs); bound {bound:g}{unit}: {verdict}"
-    )
+    spread = f"min {min(figures):.3g}, max {max(figures):.3g}, {len(figures)} runs"
+    print(f"\n{what}: {median:.3g}{unit} ({spread}); bound {bound:g}{unit}: {verdict}")
     assert median <= bound, f"{what}: {median:.3g}{unit} is over {bound:g}{unit}"
 
 

@@ -106,7 +106,8 @@ def test_a_closed_connection_says_so(folders):
 
 
 def test_without_any_connection_a_call_opens_the_sample_and_says_so_once(monkeypatch):
-    monkeypatch.setattr(default, "_open", [])
+    monkeypatch.setattr(default, "_made", [])
+    monkeypatch.setattr(default, "_kept", [])
     with pytest.warns(qr.errors.SampleDataWarning, match="synthetic") as said:
         frame = qr.klines("BTCUSDT", "1h", hours=3)
     assert len(said) == 1

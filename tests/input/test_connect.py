@@ -16,7 +16,8 @@ from qalypto_research import default
 @pytest.fixture(autouse=True)
 def _none_open(monkeypatch):
     """Let the test begin without a default connection."""
-    monkeypatch.setattr(default, "_open", [])
+    monkeypatch.setattr(default, "_made", [])
+    monkeypatch.setattr(default, "_kept", [])
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_bad_argument_is_refused_by_name(options, argument):
     with pytest.raises(qr.errors.InputError) as caught:
         qr.connect(**{"target": "sample"} | options)
     assert caught.value.argument == argument
-    assert default._open == []
+    assert default._kept == []
 
 
 def test_a_misspelt_setting_is_refused_with_the_one_meant():
@@ -84,7 +85,7 @@ def test_without_an_account_the_sample_answers_and_says_so_once():
     assert Path(said[0].filename) == Path(__file__)
     assert len(first) == 40
     assert len(qr.klines("BTCUSDT", hours=2)) == 2  # warnings are errors: a second one would fail here
-    default._open.pop().close()
+    default._kept.pop().close()
 
 
 def test_connecting_without_a_target_warns_at_the_line_that_connects():
@@ -136,7 +137,7 @@ def test_an_account_is_never_answered_by_the_sample(monkeypatch, name, value, sa
         qr.connect()
     with pytest.raises(qr.errors.ConfigurationError, match=said):
         qr.klines("BTCUSDT", days=1)
-    assert default._open == []
+    assert default._kept == []
 
 
 def test_a_setting_left_blank_is_not_set(monkeypatch):
