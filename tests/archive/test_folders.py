@@ -47,7 +47,7 @@ def test_a_mistyped_table_is_not_answered_with_a_table_below_the_guard(tmp_path)
 
 def test_rows_ahead_of_the_clock_count_against_max_bytes(tmp_path):
     write(tmp_path, "trade", [trade("11:55", _seen="11:55"), *(trade("12:00:05", _seen="12:00:00") for _ in range(499))])
-    with qr.connect(tmp_path, at="2026-03-02 12:00:01") as con, pytest.raises(qr.errors.ResultTooLargeError, match="500 rows"):
+    with qr.connect(tmp_path, at="2026-03-02 12:00:01") as con, pytest.raises(qr.errors.ResultTooLargeError, match="499 rows"):
         con.trades("BTCUSDT", minutes=5, max_bytes=1_000)
 
 
