@@ -20,8 +20,8 @@ from qalypto_research.schema.tables import TRADE
 from qalypto_research.schema.vocabulary import INTERVAL_MS
 from qalypto_research.timerange import Window
 
-_NEIGHBOUR_US: Final = 60_000_000
-"""Trades of the exchange this close on both sides of a moment show that it was being recorded then."""
+_MINUTE_US: Final = 60_000_000
+"""An exchange is taken to be recorded while each minute has a trade of it, of whatever symbol."""
 
 _TRADES_BYTES: Final = 2 * 10**9
 
@@ -95,7 +95,7 @@ def _extend_by_trades(snapshot: Snapshot, query: TableQuery, partials: dict[Key,
     trades = _trades_since(snapshot, query, from_us(min(p.reach_us for p in partials.values())), from_us(end_us))
     times = epoch_us(trades)
     for (exchange, symbol), partial in partials.items():
-        fresh = bool(partial.pieces) and now_us - partial.reach_us <= 2 * _NEIGHBOUR_US
+        fresh = bool(partial.pieces) and now_us - partial.reach_us <= 2 * _MINUTE_US
         if not fresh and not _recorded_through(snapshot, exchange, partial.reach_us, now_us):
             partial.pieces.clear()
             continue
@@ -113,16 +113,17 @@ def _trades_since(snapshot: Snapshot, query: TableQuery, start: pd.Timestamp, en
 
 
 def _recorded_through(snapshot: Snapshot, exchange: str, moment_us: int, now_us: int) -> bool:
-    """Return whether the exchange's trades were being recorded at a moment: some shortly before it and after it."""
+    """Return whether the exchange's trades were being recorded from a moment on: one in the minute before, and in each since."""
+    minutes = (now_us - moment_us) // _MINUTE_US
     statement = (
-        "SELECT countIf(t.timestamp < {at:DateTime64(3, 'UTC')}) AS before, countIf(t.timestamp >= {at:DateTime64(3, 'UTC')}) AS after "
+        "SELECT uniqExact(intDiv(dateDiff('millisecond', {start:DateTime64(3, 'UTC')}, t.timestamp), 60000)) AS met "
         f"FROM {snapshot.relation(TRADE)} AS t WHERE t.exchange = {{exchange:String}} "
         "AND t.timestamp >= {start:DateTime64(3, 'UTC')} AND t.timestamp < {end:DateTime64(3, 'UTC')}"
     )
-    bounds = {"start": moment_us - _NEIGHBOUR_US, "at": moment_us, "end": moment_us + _NEIGHBOUR_US}
+    bounds = {"start": moment_us - _MINUTE_US, "end": moment_us + minutes * _MINUTE_US}
     times = {name: to_parameter(from_us(us)) for name, us in bounds.items()}
-    counts = snapshot.fetch(statement, times | {"exchange": exchange}).to_pylist()[0]
-    return counts["before"] > 0 and (counts["after"] > 0 or now_us - moment_us < _NEIGHBOUR_US)
+    met: int = snapshot.fetch(statement, times | {"exchange": exchange}).column("met")[0].as_py()
+    return met == minutes + 1
 
 
 def _piece(trades: pd.DataFrame) -> dict[str, Any]:

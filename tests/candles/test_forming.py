@@ -171,3 +171,18 @@ def test_a_final_row_that_came_too_early_goes_before_a_running_one(connect, tmp_
     con = connect(tmp_path, at="2026-03-02 12:05:59.5")
     assert con.klines("BTCUSDT", "1m", limit=5, final=False)["close"].to_list() == [2.0]
     assert con.klines("BTCUSDT", "1m", limit=5, gaps="ignore").empty
+
+
+def test_a_forming_candle_is_not_made_of_trades_on_both_sides_of_an_outage(connect, tmp_path):
+    before, after = [f"11:59:{s}" for s in (10, 30)], [f"12:{m:02d}:00" for m in (0, 1, 2, 20, 21, 22)]
+    write(tmp_path, "trade", [trade(t) for t in (*before, *after)])
+    write(tmp_path, "kline", [kline("11:00", interval="1h")])
+    assert connect(tmp_path, at="2026-03-02 12:22:30").klines("BTCUSDT", "1h", limit=5, final=False)["is_final"].to_list() == [True]
+
+
+def test_trades_stamped_after_the_candle_are_not_in_it(connect, tmp_path):
+    known = [("11:59:30", 9.0, None), *((f"12:{m:02d}:00", 1.0, None) for m in range(60)), ("13:00:00.500", 7.0, "12:59:59.4")]
+    write(tmp_path, "trade", [trade(t, p, _seen=seen) for t, p, seen in known])
+    write(tmp_path, "kline", [kline("11:00", interval="1h")])
+    con = connect(tmp_path, at="2026-03-02 12:59:59.5")
+    assert con.klines("BTCUSDT", "1h", limit=5, final=False)[["close", "volume"]].to_numpy().tolist()[-1] == [1.0, 60.0]
