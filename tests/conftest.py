@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+
+import qalypto_research as qr
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = Path(os.environ.get("QALYPTO_TEST_DATA") or ROOT.parent / "shared" / "data").resolve()
@@ -39,6 +41,20 @@ def recorded() -> Path:
     if not RECORDED.is_dir():
         pytest.skip(f"no recorded market data: {RECORDED} is no folder; set QALYPTO_TEST_DATA to one")
     return RECORDED
+
+
+@pytest.fixture
+def connect() -> Generator[Callable[..., qr.Connection], None, None]:
+    """Return `qr.connect`; whatever it opens is closed after the test."""
+    opened: list[qr.Connection] = []
+
+    def open_one(*args: Any, **options: Any) -> qr.Connection:
+        opened.append(qr.connect(*args, **options))
+        return opened[-1]
+
+    yield open_one
+    for connection in reversed(opened):
+        connection.close()
 
 
 @pytest.fixture(autouse=True)
