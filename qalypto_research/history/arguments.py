@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, get_args
@@ -12,7 +13,7 @@ from qalypto_research.engine.snapshot import SeriesKnown
 from qalypto_research.errors import InputError, UnknownNameError
 from qalypto_research.schema.frames import Frame, FrameColumn
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVAL_MS, INTERVALS, SYMBOLS
-from qalypto_research.timerange import parse_duration
+from qalypto_research.timerange import DurationLike, parse_duration
 
 Names = str | Sequence[str]
 Gaps = Literal["warn", "raise", "ignore"]
@@ -132,6 +133,22 @@ def pick_gaps(asked: str) -> Gaps:
         if asked == known:
             return known  # type: ignore[no-any-return]
     raise UnknownNameError("gaps", asked, get_args(Gaps))
+
+
+def pick_every(asked: DurationLike | None) -> int | None:
+    """Return the length of a bucket in milliseconds; None where none was asked for.
+
+    Raises
+    ------
+    InputError
+        Not a length of time, or not a whole number of milliseconds above zero.
+    """
+    if asked is None:
+        return None
+    milliseconds, rest = divmod(parse_duration(asked, "every"), dt.timedelta(milliseconds=1))
+    if rest or milliseconds < 1:
+        raise InputError("every", f"{asked!r} must be whole milliseconds, at least one; write '1s', '5m' or '250ms'")
+    return milliseconds
 
 
 def parse_bytes(value: str | int, argument: str) -> int:

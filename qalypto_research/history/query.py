@@ -21,6 +21,14 @@ def to_parameter(moment: pd.Timestamp) -> str:
     return f"{moment.ceil('ms'):%Y-%m-%d %H:%M:%S.%f}"[:-3]
 
 
+def bucket_sql(every_ms: int) -> str:
+    """Return SQL for where the bucket of the row ``t`` begins, in milliseconds since 1970 UTC.
+
+    Buckets of `every_ms` lie on a grid that starts at 1970: a length that divides a day starts with each UTC day.
+    """
+    return f"intDiv(toUnixTimestamp64Milli(t.timestamp), {every_ms:d}) * {every_ms:d}"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A half-open range of time to read in one statement; a bound of None is open."""
@@ -80,9 +88,8 @@ class TableQuery:
         Its columns are ``start_ms``, milliseconds since 1970, and ``rows``.
         """
         where, parameters = self._where(span)
-        start = f"intDiv(toUnixTimestamp64Milli(t.timestamp), {width_ms:d}) * {width_ms:d}"
         statement = (
-            f"SELECT {start} AS start_ms, {self._count()} AS rows FROM {self.relation} AS t "
+            f"SELECT {bucket_sql(width_ms)} AS start_ms, {self._count()} AS rows FROM {self.relation} AS t "
             f"WHERE {where} GROUP BY start_ms ORDER BY start_ms"
         )
         return statement, parameters

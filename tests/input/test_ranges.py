@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import qalypto_research as qr
+from qalypto_research.history.arguments import pick_every
 
 CALLS = ("klines", "trades", "tickers", "orderbook_tops")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -156,3 +157,16 @@ def test_what_is_no_zone_is_refused(con, refused, tz):
 )
 def test_a_zone_is_a_name_or_a_tzinfo(con, tz, hour):
     assert con.klines("BTCUSDT", "1h", hours=4, tz=tz).index[0].hour == hour
+
+
+@pytest.mark.parametrize(
+    ("asked", "milliseconds"), [(None, None), ("1s", 1_000), ("250ms", 250), ("1m", 60_000), (pd.Timedelta("1h"), 3_600_000)]
+)
+def test_every_is_whole_milliseconds(asked, milliseconds):
+    assert pick_every(asked) == milliseconds
+
+
+@pytest.mark.parametrize("asked", ["1500us", "1.0005s", "0s", "-1s", "1M", "", 5, True])
+def test_every_that_cannot_be_used_is_refused(asked):
+    with pytest.raises(qr.errors.InputError, match=r"^every: "):
+        pick_every(asked)
