@@ -55,10 +55,6 @@ class Reading:
         return self.moment_us + round((wall_us - self.anchor_us) * self.speed)
 
 
-WALL = Reading(moment_us=0, anchor_us=0, speed=1.0)
-"""The reading of a clock that shows wall time."""
-
-
 class Clock:
     """What time it is for a connection.
 

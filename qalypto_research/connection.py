@@ -19,13 +19,12 @@ from qalypto_research.archive.sample import sample_root
 from qalypto_research.clock import Clock, Reading, from_us, to_us
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.engine.snapshot import Snapshot
-from qalypto_research.errors import ArchiveError, RangeError
+from qalypto_research.errors import ArchiveError, ConfigurationError, RangeError, UnknownNameError
 from qalypto_research.history import api, inventory, statements
-from qalypto_research.schema.vocabulary import INTERVALS
+from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS
 from qalypto_research.timerange import TimeLike, parse_time
 
 _JUST_PAST_US: Final = 1
-_NO_DELAY: Final = dt.timedelta(0)
 
 
 @dataclass(slots=True)
@@ -88,6 +87,12 @@ class Connection:
         """Whether it was closed."""
         return self.engine.closed
 
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """The damaged files that no answer includes, with ``strict=False``: columns path, column, reason (all str)."""
+        rows = [(error.path, error.column, error.reason) for error in self.engine.left_out()]
+        return pd.DataFrame(rows, columns=["path", "column", "reason"], dtype="str")
+
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Read the clock once and lend what is known then."""
         return self.engine.snapshot(self.clock.now(), self.ingestion_delay)
@@ -116,20 +121,36 @@ class Connection:
         where = f"{self.target}{' (synthetic, not the market)' if self.synthetic else ''}"
         if self.closed:
             return {"qalypto": where, "state": "closed"}
-        there = self.symbols()
+        try:
+            there, left_out = self.symbols(), len(self.left_out)
+        except Exception as error:  # noqa: BLE001 - whatever it is, showing a connection must not raise
+            return {"qalypto": where, "state": f"cannot be read now: {error}"}
         tables = [name for name in ("trades", "tickers", "orderbooks") if there[name].any()]
         intervals = sorted({i for text in there["klines"] for i in text.split(", ") if i}, key=INTERVALS.index)
         if intervals:
             tables.append(f"klines {', '.join(intervals)}")
+        damaged = {"damaged": f"{left_out} file{'s' if left_out > 1 else ''} left out; con.left_out lists them"} if left_out else {}
         return {
             "qalypto": where,
+            **damaged,
             "source": self.source,
             "clock": f"{self.clock.now():%Y-%m-%d %H:%M:%S} UTC, {'running' if self.clock.running else 'standing'}",
             "there": f"{there['exchange'].nunique()} exchanges, {there['symbol'].nunique()} symbols; {'; '.join(tables)}",
         }
 
 
-def open_sample(*, at: TimeLike | None, speed: float, exchange: str | None, ingestion_delay: dt.timedelta = _NO_DELAY) -> Connection:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a connection is to be, whatever it stands on. Attributes as the arguments of ``qr.connect``."""
+
+    at: TimeLike | None = None
+    speed: float = 1.0
+    exchange: str | None = None
+    strict: bool = True
+    ingestion_delay: dt.timedelta = dt.timedelta(0)
+
+
+def open_sample(options: Options) -> Connection:
     """Open the packaged sample.
 
     Raises
@@ -137,46 +158,62 @@ def open_sample(*, at: TimeLike | None, speed: float, exchange: str | None, inge
     ConfigurationError
         The installation came without it.
     """
-    return _open("sample", (sample_root(),), at=at, speed=speed, exchange=exchange, ingestion_delay=ingestion_delay)
+    return _open("sample", (sample_root(),), options)
 
 
-def open_archive(
-    folders: Sequence[Path], *, at: TimeLike | None, speed: float, exchange: str | None, ingestion_delay: dt.timedelta = _NO_DELAY
-) -> Connection:
-    """Open an archive that stands in one folder or several.
+def open_archive(folders: Sequence[Path], options: Options, argument: str = "target") -> Connection:
+    """Open an archive that stands in one folder or several, given as `argument`.
 
     Raises
     ------
     ArchiveError
-        Not a folder, no market data in it, or a file that fails validation.
+        Not a folder, no market data in it, or a damaged file.
     RangeError
         `at` lies before anything was known.
+    UnknownNameError
+        The exchange is not there.
     """
     # The same folder under two names would give every row twice.
-    roots = tuple({root.resolve(): root for root in map(check_root, reversed(folders))}.values())[::-1]
-    return _open(", ".join(map(str, roots)), roots, at=at, speed=speed, exchange=exchange, ingestion_delay=ingestion_delay)
+    checked = [check_root(folder, argument) for folder in reversed(folders)]
+    roots = tuple({root.resolve(): root for root in checked}.values())[::-1]
+    names = ("sample" if root == _sample() else str(root) for root in roots)
+    return _open(", ".join(names), roots, options)
 
 
-def _open(
-    target: str, roots: tuple[Path, ...], *, at: TimeLike | None, speed: float, exchange: str | None, ingestion_delay: dt.timedelta
-) -> Connection:
-    moment = None if at is None else parse_time(at, "at")
-    manifests = [read_manifest(root) for root in roots]
-    engine = EmbeddedEngine(roots)
+def _sample() -> Path | None:
     try:
-        clock = Clock(Reading(_moment_us(engine, roots, manifests, moment, ingestion_delay), speed=speed))
+        return sample_root()
+    except ConfigurationError:
+        return None
+
+
+def _open(target: str, roots: tuple[Path, ...], options: Options) -> Connection:
+    moment = None if options.at is None else parse_time(options.at, "at")
+    damaged: list[ArchiveError] = []
+    manifests = [read_manifest(root, None if options.strict else damaged) for root in roots]
+    engine = EmbeddedEngine(roots, strict=options.strict, left_out=damaged)
+    try:
+        clock = Clock(Reading(_moment_us(engine, roots, manifests, moment, options.ingestion_delay), speed=options.speed))
+        _check_exchange(engine, options.exchange)
         return Connection(
             target=target,
             clock=clock,
             source="; ".join(dict.fromkeys(m.source for m in manifests)),
             synthetic=any(m.synthetic for m in manifests),
-            exchange=exchange,
-            ingestion_delay=ingestion_delay,
+            exchange=options.exchange,
+            ingestion_delay=options.ingestion_delay,
             engine=engine,
         )
     except BaseException:
         engine.close()
         raise
+
+
+def _check_exchange(engine: EmbeddedEngine, exchange: str | None) -> None:
+    """Refuse an exchange that the archive does not have; one it will have later by its clock is fine."""
+    there = engine.exchanges()
+    if exchange is not None and exchange.strip().casefold() not in {"all", *(name.casefold() for name in there)}:
+        raise UnknownNameError("exchange", exchange, (*(e for e in EXCHANGES if e in there), *sorted(there - set(EXCHANGES)), "all"))
 
 
 def _moment_us(

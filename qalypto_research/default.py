@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
+from qalypto_research.archive.sample import sample_root
 from qalypto_research.config import Settings
-from qalypto_research.connection import Connection, open_archive, open_sample
+from qalypto_research.connection import Connection, Options, open_archive, open_sample
 from qalypto_research.errors import ConfigurationError, InputError, SampleDataWarning, UnknownNameError, warn_caller
 from qalypto_research.history import api, inventory, statements
 from qalypto_research.timerange import DurationLike, TimeLike, parse_duration
@@ -40,6 +41,7 @@ def connect(
     at: TimeLike | None = None,
     speed: float = 1.0,
     exchange: str | None = None,
+    strict: bool = True,
     **settings: Any,
 ) -> Connection:
     """Open a connection and make it the default.
@@ -48,7 +50,8 @@ def connect(
     ----------
     target : str, path or list of paths, optional
         ``"sample"``: the packaged synthetic sample. A folder: the archive there; a list of folders: one archive over
-        all of them. By default what ``QALYPTO_TARGET`` says, else the sample, with a ``SampleDataWarning``.
+        all of them, in which ``"sample"`` stands for the packaged one. By default what ``QALYPTO_TARGET`` says, else
+        the sample, with a ``SampleDataWarning``.
         ``"service"`` and URLs are for accounts, which this version cannot use yet.
     at : str, datetime or Timestamp, optional
         Where the clock stands: nothing that became known later is visible. Naive times are UTC. By default where the
@@ -57,6 +60,10 @@ def connect(
         How fast the clock runs once it is started; 1 is true pace.
     exchange : str, optional
         Exchange of calls that name none. By default "binance", or the only one there is.
+    strict : bool
+        Whether a damaged file is an error that names it. With False the readable rest of the archive opens, a
+        ``DamagedArchiveWarning`` names what is left out, and ``con.left_out`` lists it all. What only shows when a
+        call reads it is an error of that call, and left out from the next one on.
     **settings
         ``ingestion_delay="2s"``: how long after it was seen a row arrives in the tables; 0 by default.
 
@@ -70,7 +77,7 @@ def connect(
     ConfigurationError
         The service was asked for, or an account is configured.
     ArchiveError
-        No such folder, no market data in it, or a file that fails validation.
+        No such folder, no market data in it, or a damaged file.
     RangeError
         `at` lies before anything was known.
     InputError
@@ -83,7 +90,7 @@ def connect(
     ...     len(con.klines("BTCUSDT", "1m", hours=1))
     60
     """
-    options: dict[str, Any] = {"at": at, "speed": _speed(speed), "exchange": _exchange(exchange), "ingestion_delay": _delay(settings)}
+    options = Options(at, _speed(speed), _exchange(exchange), _strict(strict), _delay(settings))
     con = _opened(target, options)
     with _lock:
         # A cell that is run again and again must not pile connections up.
@@ -106,29 +113,37 @@ def default_connection() -> Connection:
         return connect()
 
 
-def _opened(target: Target | None, options: dict[str, Any]) -> Connection:
+def _opened(target: Target | None, options: Options, argument: str = "target") -> Connection:
     if target is None:
         settings = Settings()
         if settings.target is not None:
-            return _opened(settings.target, options)
+            return _opened(settings.target, options, "QALYPTO_TARGET")
         if settings.username is not None:
             raise ConfigurationError(f"QALYPTO_USERNAME is set, so the account is meant; {_NOT_YET}")
-        con = open_sample(**options)
+        return _sample_and_warning(options)
+    if not isinstance(target, (str, os.PathLike)):
+        return open_archive(_folders(target), options)
+    if not str(target).strip():
+        raise InputError(argument, f"{target!r} is empty; give 'sample' or a folder")
+    if target == "sample":
+        return open_sample(options)
+    if target == "service" or "://" in str(target):
+        raise ConfigurationError(f"{argument}={str(target)!r}: {_NOT_YET}")
+    return open_archive([Path(target)], options, argument)
+
+
+def _sample_and_warning(options: Options) -> Connection:
+    con = open_sample(options)
+    try:
         warn_caller(
             f"no account is configured: answers come from the packaged sample, which is synthetic and not the market "
             f"(clock {con.clock.now():%Y-%m-%d %H:%M:%S} UTC). qr.connect('sample') says the same and does not warn",
             SampleDataWarning,
         )
-        return con
-    if not isinstance(target, (str, os.PathLike)):
-        return open_archive(_folders(target), **options)
-    if not str(target).strip():
-        raise InputError("target", f"{target!r} is empty; give 'sample' or a folder")
-    if target == "sample":
-        return open_sample(**options)
-    if target == "service" or "://" in str(target):
-        raise ConfigurationError(f"target={str(target)!r}: {_NOT_YET}")
-    return open_archive([Path(target)], **options)
+    except SampleDataWarning:  # a user may have made it an error
+        con.close()
+        raise
+    return con
 
 
 def _folders(target: Any) -> list[Path]:
@@ -138,7 +153,7 @@ def _folders(target: Any) -> list[Path]:
     for folder in listed:
         if not isinstance(folder, (str, os.PathLike)):
             raise InputError("target", f"{folder!r} is no folder; give 'sample', a folder or a list of folders")
-    return [Path(folder) for folder in listed]
+    return [sample_root() if folder == "sample" else Path(folder) for folder in listed]
 
 
 _NOT_YET: Final = "this version does not reach the service yet. Use qr.connect('sample') or qr.connect('<folder of an archive>')"
@@ -148,6 +163,12 @@ def _speed(speed: float) -> float:
     if isinstance(speed, bool) or not isinstance(speed, (int, float)):
         raise InputError("speed", f"{speed!r} must be a number above zero; 1 is true pace")
     return float(speed)
+
+
+def _strict(strict: bool) -> bool:  # noqa: FBT001 - the argument's own check
+    if not isinstance(strict, bool):
+        raise InputError("strict", f"{strict!r} must be True or False")
+    return strict
 
 
 def _exchange(exchange: str | None) -> str | None:

@@ -20,6 +20,7 @@ __all__ = [
     "ArchiveError",
     "ClosedError",
     "ConfigurationError",
+    "DamagedArchiveWarning",
     "FormatDroppedWarning",
     "GapError",
     "GapWarning",
@@ -95,6 +96,8 @@ class ArchiveError(QalyptoError):
         The file or folder at fault.
     column : str or None
         The column at fault, where it is one.
+    reason : str
+        What is wrong with it, without the path.
     """
 
     def __init__(self, path: object, message: str, *, column: str | None = None) -> None:
@@ -102,6 +105,7 @@ class ArchiveError(QalyptoError):
         super().__init__(f"{where}: {message}")
         self.path = str(path)
         self.column = column
+        self.reason = message
 
 
 class ResultTooLargeError(QalyptoError):
@@ -168,6 +172,10 @@ class SampleDataWarning(QalyptoWarning):
 
 class GapWarning(QalyptoWarning):
     """Candles are missing in the answer."""
+
+
+class DamagedArchiveWarning(QalyptoWarning):
+    """Files of an archive are damaged and, with ``strict=False``, left out of every answer."""
 
 
 class WallClockWarning(QalyptoWarning):

@@ -6,10 +6,10 @@ and are not there yet.
 
 from __future__ import annotations
 
+import errno
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from qalypto_research.errors import ArchiveError
 from qalypto_research.schema.tables import TABLES, Table
@@ -17,21 +17,27 @@ from qalypto_research.schema.tables import TABLES, Table
 _GLOB_CHARACTERS: Final = frozenset("*?{}[]'\\\n")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class DataFile:
-    """One Parquet file as it stood when the folder was read; a changed file is another one."""
+class DataFile(NamedTuple):
+    """One Parquet file as it stood when the folder was read; a changed file is another one.
+
+    Attributes
+    ----------
+    problem : str
+        Why it cannot even be looked at; "" where it can.
+    """
 
     path: str
     size: int
     changed_ns: int
+    problem: str = ""
 
 
 Listing = dict[str, tuple[DataFile, ...]]
 """Files of each table, by table name, sorted by path."""
 
 
-def check_root(root: Path) -> Path:
-    """Return `root` made absolute, if an archive can stand there.
+def check_root(root: Path, argument: str) -> Path:
+    """Return `root`, which the user gave as `argument`, made absolute, if an archive can stand there.
 
     Raises
     ------
@@ -42,11 +48,11 @@ def check_root(root: Path) -> Path:
         absolute = root.expanduser().absolute()
         there = absolute.exists()
     except (OSError, RuntimeError, ValueError) as error:
-        raise ArchiveError(root, f"is no path to a folder ({error})") from error
+        raise ArchiveError(root, f"{argument} is no path to a folder ({error})") from error
     if not there:
-        raise ArchiveError(absolute, "no such folder")
+        raise ArchiveError(absolute, f"no such folder; {argument} must be 'sample' or the folder of an archive")
     if not absolute.is_dir():
-        raise ArchiveError(absolute, "is a file; give the folder that holds the tables")
+        raise ArchiveError(absolute, f"is a file; give the folder that holds the tables as {argument}")
     bad = sorted(_GLOB_CHARACTERS.intersection(str(absolute)))
     if bad:
         shown = " ".join(map(repr, bad))
@@ -55,7 +61,15 @@ def check_root(root: Path) -> Path:
 
 
 def list_files(root: Path) -> Listing:
-    """Return the data files under `root`, by table."""
+    """Return the data files under `root`, by table, those that cannot be looked at among them.
+
+    Raises
+    ------
+    ArchiveError
+        The folder is gone, a folder in it cannot be listed, or links lead in a circle: what is missing then is unknown.
+    """
+    if not root.is_dir():
+        raise ArchiveError(root, "the folder is gone; put it back, or call qr.connect() on where it is now")
     return {table.name: tuple(sorted(_files_of(root, table))) for table in TABLES.values()}
 
 
@@ -75,17 +89,22 @@ def _files_of(root: Path, table: Table) -> list[DataFile]:
     folders = [str(root / table.name)]
     while folders:
         for entry in _entries(folders.pop()):
-            # What cannot be looked at must not be passed over: ClickHouse would read its neighbours unchecked.
+            # What cannot be looked at must not be passed over: its rows would be missing and nobody would know.
             try:
                 if entry.is_dir():
                     folders.append(entry.path)
                 elif entry.name.endswith(".parquet"):
                     found.append(_data_file(entry.path, entry.stat()))
+                elif entry.is_symlink() and not entry.name.startswith("."):
+                    entry.stat()
             except OSError as error:
-                raise ArchiveError(entry.path, f"cannot be read ({error.strerror}); remove it or mend the link") from error
+                found.append(_unreadable(entry.path, error))
     flat = root / f"{table.sql_name}.parquet"
-    if flat.is_file():
+    try:
         found.append(_data_file(str(flat), flat.stat()))
+    except OSError as error:
+        if flat.is_symlink() or not isinstance(error, FileNotFoundError):
+            found.append(_unreadable(str(flat), error))
     return found
 
 
@@ -93,11 +112,25 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not os.path.islink(folder):  # noqa: PTH114 - a Path a folder is dear on every call
+            return []
+        raise ArchiveError(folder, f"is a link that leads to no folder ({error.strerror}); mend or remove it") from error
     except OSError as error:
         raise ArchiveError(folder, f"cannot be read ({error.strerror})") from error
 
 
+def _unreadable(path: str, error: OSError) -> DataFile:
+    if error.errno == errno.ELOOP:  # ClickHouse would read nothing of the folder
+        raise ArchiveError(path, f"cannot be read ({error.strerror}); remove the link") from error
+    return DataFile(path, -1, 0, f"cannot be read ({error.strerror}); remove it or mend the link")
+
+
 def _data_file(path: str, stat: os.stat_result) -> DataFile:
-    return DataFile(path, stat.st_size, stat.st_mtime_ns)
+    # ClickHouse passes such names over.
+    problem = "" if path.isascii() or _is_utf8(path) else "has a name that is not UTF-8; rename it"
+    return DataFile(path, stat.st_size, stat.st_mtime_ns, problem)
+
+
+def _is_utf8(path: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in path)

@@ -55,8 +55,15 @@ def _clock(given: str | None) -> str | None:
     return given
 
 
-def read_manifest(root: Path) -> Manifest:
+def read_manifest(root: Path, damaged: list[ArchiveError] | None = None) -> Manifest:
     """Read the manifest of the archive at `root`, ``UNKNOWN`` where it has none.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The archive.
+    damaged : list of ArchiveError, optional
+        Where given, a file that is no manifest is noted there, and the folder taken as one without.
 
     Raises
     ------
@@ -64,7 +71,7 @@ def read_manifest(root: Path) -> Manifest:
         The file is there but is no manifest, or is of a newer schema than this package knows.
     """
     path = root / FILE_NAME
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         return UNKNOWN
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -75,6 +82,9 @@ def read_manifest(root: Path) -> Manifest:
             clock=_clock(raw.get("clock")),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
+        if damaged is not None:
+            damaged.append(ArchiveError(path, f"is not a manifest ({error!r}); whether the rows are real or synthetic is not known"))
+            return UNKNOWN
         raise ArchiveError(path, f"is not a manifest ({error!r}); delete it to read the folder without one") from error
     if manifest.schema_version > SCHEMA_VERSION:
         raise ArchiveError(

@@ -74,11 +74,17 @@ def read_footer(file: DataFile, table: Table) -> Footer:
     ArchiveError
         Not a Parquet file, a column missing, of another type, or NULL where the service has none; names both.
     """
+    if file.problem:
+        raise ArchiveError(file.path, file.problem)
     try:
-        metadata = pq.read_metadata(file.path)
-        schema = metadata.schema.to_arrow_schema()
-    except (pa.ArrowException, OSError) as error:
-        raise ArchiveError(file.path, f"is not a readable Parquet file ({str(error).splitlines()[0]})") from error
+        return _read_footer(file, table)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ArchiveError(file.path, f"is not a readable Parquet file ({str(error).partition(chr(10))[0]})") from error
+
+
+def _read_footer(file: DataFile, table: Table) -> Footer:
+    metadata = pq.read_metadata(file.path)
+    schema = metadata.schema.to_arrow_schema()
     for column in table.columns:
         _check_column(file, schema, column)
     hidden = frozenset(c.name for c in HIDDEN if c.name in schema.names)

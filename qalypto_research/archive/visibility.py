@@ -6,6 +6,8 @@ that moment. Nothing above the engine can leave the guard out.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from typing import Final
 
 from qalypto_research.schema.tables import HIDDEN, Table
@@ -33,15 +35,19 @@ def empty_table_ddl(name: str, table: Table) -> str:
     return f"CREATE TABLE {name} ({columns}, _path String, _row_number Nullable(UInt64)) ENGINE = Memory"
 
 
-def guarded_view_ddl(name: str, table: Table, sources: list[str]) -> str:
+def guarded_view_ddl(name: str, table: Table, sources: list[str], left_out: Iterable[str] = ()) -> str:
     """Return DDL for the view that shows of `sources` what had been seen at its parameter ``moment``.
 
-    It has the service's columns and those of ``ARRIVAL``, ``_seen`` filled in where it was not recorded.
+    It has the service's columns and those of ``ARRIVAL``, ``_seen`` filled in where it was not recorded. Files at the
+    paths `left_out` are not read: a condition on the path alone is settled before a file is opened.
     """
+    # In hexadecimal: no name can break out of its quotes.
+    paths = ", ".join(f"unhex('{os.fsencode(path).hex()}')" for path in left_out)
+    others = f"_path NOT IN ({paths}) AND " if paths else ""
     columns = ", ".join(f"`{c}`" for c in table.column_names)
     selects = [
         f"SELECT {columns}, {seen_sql(table)} AS _seen, t._seq AS _seq, _path, _row_number FROM {source} AS t "
-        f"WHERE {seen_sql(table)} <= {{moment:DateTime64(6, 'UTC')}}"
+        f"WHERE {others}{seen_sql(table)} <= {{moment:DateTime64(6, 'UTC')}}"
         for source in sources
     ]
     return f"CREATE VIEW {name} AS {' UNION ALL '.join(selects)}"

@@ -42,6 +42,18 @@ _READ_ONLY: Final = {
 }
 
 
+def check_process() -> None:
+    """Make sure that the engine runs in this process, if it runs.
+
+    Raises
+    ------
+    ClosedError
+        This process was forked from the one in which it was started.
+    """
+    if _started_in not in ([], [os.getpid()]):
+        raise ClosedError(_FORKED)
+
+
 class ClientPool:
     """Handles to the one engine of this process.
 
@@ -92,8 +104,7 @@ class ClientPool:
         client.close()
 
     def _take(self) -> Client:
-        if _started_in not in ([], [os.getpid()]):
-            raise ClosedError(_FORKED)
+        check_process()
         with self._lock:
             if self._closed:
                 raise ClosedError("this connection is closed; call qr.connect() for a new one")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -16,17 +17,21 @@ import pyarrow as pa
 from qalypto_research.archive.layout import DataFile
 from qalypto_research.clock import to_us
 from qalypto_research.engine.answers import to_answer
-from qalypto_research.engine.catalog import Catalog, FileFacts, Series, build_catalog, drop_catalog, list_roots
-from qalypto_research.engine.clients import ClientPool
-from qalypto_research.engine.failures import translated
+from qalypto_research.engine.building import Builder, abandon
+from qalypto_research.engine.catalog import Catalog, Series
+from qalypto_research.engine.clients import ClientPool, check_process
+from qalypto_research.engine.failures import to_damage, translated
 from qalypto_research.engine.moments import Moments
 from qalypto_research.engine.progress import Progress
 from qalypto_research.engine.running import run_cancellable
-from qalypto_research.errors import ClosedError, QueryError
+from qalypto_research.errors import ArchiveError, ClosedError, DamagedArchiveWarning, QueryError, warn_caller
 from qalypto_research.schema.tables import Table
 
 MOMENT: Final = "moment"
 """The bound parameter by which every statement of a snapshot says when it is."""
+
+
+_SHOWN: Final = 3
 
 
 def _tag(query_id: str) -> str:
@@ -41,22 +46,30 @@ class EmbeddedEngine:
     ----------
     roots : tuple of pathlib.Path
         Folders, absolute.
+    strict : bool
+        Whether a damaged file is an error; else it is left out, with a warning.
+    left_out : sequence of ArchiveError
+        What was left out before, to be said with the rest.
 
     Raises
     ------
     ArchiveError
-        No market data there, or a file that fails validation.
+        No market data there, or a damaged file.
     """
 
-    def __init__(self, roots: tuple[Path, ...]) -> None:
-        self._roots = roots
+    def __init__(self, roots: tuple[Path, ...], *, strict: bool = True, left_out: Sequence[ArchiveError] = ()) -> None:
+        self._strict = strict
+        self._left_out_before = {DataFile(error.path, -1, 0, error.reason): error for error in left_out}
+        self._said: set[DataFile] = set()
         self._pool = ClientPool()
         self._user_pool = ClientPool(read_only=True)
         self._lock = threading.Lock()
         self._moments: dict[str, Moments] = {}
+        self._builder = Builder(self._pool.borrow, roots, strict)
         self._catalog: Catalog | None = None
+        weakref.finalize(self, _abandon_all, self._moments).atexit = False
         try:
-            self._catalog = self._build({})
+            self._catalog = self._build(None)
         except BaseException:
             self.close()
             raise
@@ -70,6 +83,16 @@ class EmbeddedEngine:
         """Return when the first and the last row became known, microseconds since 1970 UTC; None if no row ever does."""
         with self._pinned() as catalog:
             return catalog.seen_bounds_us()
+
+    def exchanges(self) -> set[str]:
+        """Return the exchanges its rows are of, whenever they became known."""
+        with self._pinned() as catalog:
+            return {s.exchange for s in catalog.series()}
+
+    def left_out(self) -> list[ArchiveError]:
+        """Return what is wrong with each file left out, by path."""
+        with self._pinned() as catalog:
+            return sorted({**self._left_out_before, **catalog.damaged}.values(), key=lambda error: error.path)
 
     @contextmanager
     def snapshot(self, moment: pd.Timestamp, delay: dt.timedelta = dt.timedelta(0)) -> Iterator[EmbeddedSnapshot]:
@@ -144,9 +167,37 @@ class EmbeddedEngine:
             yield database
 
     @contextmanager
+    def blaming(self, catalog: Catalog) -> Iterator[None]:
+        """Raise ``ArchiveError`` where a statement fails on a damaged file of `catalog`; one not strict goes on without it."""
+        try:
+            yield
+        except QueryError as error:
+            files = {f.path: f for f in catalog.files}
+            found = to_damage(error.__cause__, files)
+            if found is None:
+                raise
+            if not self._strict:
+                catalog.found_damaged[files[found.path]] = found
+            later = "qr.connect(..., strict=False) leaves such a file out, once a call has met it"
+            way_out = f"write it again or move it away; {later}" if self._strict else "call again: from now on the file is left out"
+            raise ArchiveError(found.path, f"{found.reason}; {way_out}", column=found.column) from error
+
+    def _warn_of_damaged(self, catalog: Catalog) -> None:
+        """Say which files are left out, each once."""
+        with self._lock:
+            new = {f: error for f, error in {**self._left_out_before, **catalog.damaged}.items() if f not in self._said}
+            self._said.update(new)
+        if new:
+            shown = "; ".join(map(str, list(new.values())[:_SHOWN]))
+            rest = f"; and {len(new) - _SHOWN} more" if len(new) > _SHOWN else ""
+            count = "1 file is" if len(new) == 1 else f"{len(new)} files are"
+            warn_caller(f"{count} damaged and left out of every answer; con.left_out lists all. {shown}{rest}", DamagedArchiveWarning)
+
+    @contextmanager
     def _pinned(self) -> Iterator[Catalog]:
         catalog = self._pin()
         try:
+            self._warn_of_damaged(catalog)
             yield catalog
         finally:
             with self._lock:
@@ -157,24 +208,25 @@ class EmbeddedEngine:
 
     def _pin(self) -> Catalog:
         """Return the catalog of the files as they stand, made anew if they have changed, and count the user."""
+        check_process()  # before the lock: a thread that held it does not live on in a forked process
         with self._lock:
             current = self._catalog
             if current is None:
                 raise ClosedError("this connection is closed; call qr.connect() for a new one")
-            if list_roots(self._roots) != current.listings:
-                before, self._catalog = current, self._build(current.files)
+            if current.found_damaged or self._builder.listings() != current.listings:
+                before, self._catalog = current, self._build(current)
                 if not before.users:
                     self._drop(before)
                 current = self._catalog
             current.users += 1
             return current
 
-    def _build(self, known: Mapping[DataFile, FileFacts]) -> Catalog:
+    def _build(self, before: Catalog | None) -> Catalog:
         query_id = uuid.uuid4().hex
 
         def work() -> Catalog:
-            with translated(query_id), self._pool.borrow() as client:
-                return build_catalog(client, self._roots, known, _tag(query_id))
+            with translated(query_id):
+                return self._builder.build(before, _tag(query_id))
 
         with Progress("looking into the archive") as progress:
             catalog = run_cancellable(work, cancel=lambda: self._kill(query_id), waiting=lambda: self._watch(query_id, progress))
@@ -182,10 +234,18 @@ class EmbeddedEngine:
         return catalog
 
     def _drop(self, catalog: Catalog) -> None:
-        # Closed meanwhile: the engine takes its databases along.
-        with suppress(ClosedError), self._pool.borrow() as client:
-            self._moments.pop(catalog.database).drop()
-            drop_catalog(client, catalog)
+        moments = self._moments.pop(catalog.database)
+        databases = [catalog.database, *moments.names()]
+        try:
+            moments.drop()
+            self._builder.drop(catalog.database)
+        except ClosedError:  # closed meanwhile: another connection may keep the databases alive
+            abandon(databases)
+
+
+def _abandon_all(moments: dict[str, Moments]) -> None:
+    """Note the databases of an engine that went without being closed."""
+    abandon([name for database, of_catalog in moments.items() for name in (database, *of_catalog.names())])
 
 
 class EmbeddedSnapshot:
@@ -235,7 +295,8 @@ class EmbeddedSnapshot:
             ClickHouse refused it or broke off.
         """
         bound = dict(parameters or {}) | {MOMENT: f"{self._seen_by:%Y-%m-%d %H:%M:%S.%f}"}
-        table, query_id = self._engine.execute(sql, bound, label)
+        with self._engine.blaming(self._catalog):
+            table, query_id = self._engine.execute(sql, bound, label)
         self.query_ids.append(query_id)
         return table
 
@@ -243,7 +304,8 @@ class EmbeddedSnapshot:
         """Return the answer to a user's SELECT over tables named as the service's, as they were known at the moment."""
         with self._engine.public_database(self._catalog, to_us(self._seen_by)) as database:
             described, _ = self._engine.execute(f"DESCRIBE TABLE ({sql}\n)", parameters, None, database)
-            table, query_id = self._engine.execute(sql, parameters, label, database)
+            with self._engine.blaming(self._catalog):
+                table, query_id = self._engine.execute(sql, parameters, label, database)
         self.query_ids.append(query_id)
         return to_answer(table, described.column("type").to_pylist())
 

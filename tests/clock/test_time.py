@@ -12,7 +12,7 @@ import pytest
 from archives import kline, ticker, trade, utc, write
 
 import qalypto_research as qr
-from qalypto_research.clock import WALL, Clock, Reading
+from qalypto_research.clock import Clock, Reading
 
 NOON_US = 1_772_452_800_000_000  # 2026-03-02 12:00 UTC
 
@@ -72,10 +72,6 @@ def test_a_reading_tells_the_same_time_in_another_process():
     after = time.time_ns() // 1_000
     assert int(told[0]) == NOON_US + 7_000_000_000
     assert NOON_US < int(told[1]) <= NOON_US + (after - anchor) * 1_000
-
-
-def test_the_wall_reading_shows_wall_time():
-    assert Clock(WALL, wall=lambda: NOON_US).now() == utc("12:00")
 
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf")])

@@ -11,6 +11,7 @@ from archives import trade, write
 
 import qalypto_research as qr
 from qalypto_research import default
+from qalypto_research.connection import open_sample
 
 
 @pytest.fixture(autouse=True)
@@ -51,9 +52,54 @@ def test_a_misspelt_setting_is_refused_with_the_one_meant():
 
 
 @pytest.mark.parametrize("exchange", ["kraken", "", "okx' OR 1", "{now}"])
-def test_an_exchange_that_is_not_there_is_refused_at_the_first_call(exchange):
-    with qr.connect("sample", exchange=exchange) as con, pytest.raises(qr.errors.UnknownNameError, match=r"^exchange: .*okx"):
-        con.trades("BTCUSDT", hours=1)
+def test_an_exchange_that_is_not_there_is_refused_when_connecting(exchange):
+    with pytest.raises(qr.errors.UnknownNameError, match=r"^exchange: .*allowed: binance, bitget, bybit, okx, all") as caught:
+        qr.connect("sample", exchange=exchange)
+    assert (caught.value.argument, default._made) == ("exchange", [])
+
+
+def test_a_misspelt_exchange_is_refused_with_the_one_meant():
+    with pytest.raises(qr.errors.UnknownNameError, match="did you mean 'binance'"):
+        qr.connect("sample", exchange="binanse")
+
+
+@pytest.mark.parametrize("exchange", ["okx", "OKX", "all", "late"])
+def test_an_exchange_that_is_there_may_be_the_default_also_one_the_clock_has_not_reached(tmp_path, exchange):
+    rows = [trade("12:00", exchange="okx"), trade("13:00", exchange="late"), trade("12:00", exchange="binance")]
+    write(tmp_path, "trade", rows)
+    with qr.connect(tmp_path, at="2026-03-02 12:30", exchange=exchange) as con:
+        assert con.exchange == exchange
+
+
+@pytest.mark.parametrize("strict", [None, 0, "no"])
+def test_strict_is_true_or_false(strict):
+    with pytest.raises(qr.errors.InputError, match=r"^strict: .* must be True or False"):
+        qr.connect("sample", strict=strict)
+
+
+def test_the_sample_may_stand_in_a_list_beside_a_folder(archive):
+    with qr.connect(["sample", archive], at="2026-03-02 13:00:30") as con:
+        assert con.target == f"sample, {archive}"
+        assert con.synthetic
+        assert len(con.symbols()) == 40
+        assert 100.0 in con.trades("BTCUSDT", start="2026-03-02 12:00", minutes=2)["price"].to_list()
+
+
+def test_a_folder_that_is_not_there_names_the_argument_it_was_given_as(monkeypatch):
+    with pytest.raises(qr.errors.ArchiveError, match=r"/nope: no such folder; target must be 'sample'"):
+        qr.connect("/nope")
+    monkeypatch.setenv("QALYPTO_TARGET", "/nope")
+    with pytest.raises(qr.errors.ArchiveError, match="/nope: no such folder; QALYPTO_TARGET must be"):
+        qr.connect()
+
+
+def test_a_warning_made_an_error_leaves_no_connection_open(monkeypatch):
+    made = []
+    monkeypatch.setattr(default, "open_sample", lambda options: made.append(open_sample(options)) or made[-1])
+    with pytest.raises(qr.errors.SampleDataWarning):  # warnings are errors here
+        qr.connect()
+    assert [con.closed for con in made] == [True]
+    assert default._made == []
 
 
 @pytest.mark.parametrize(
@@ -129,7 +175,7 @@ def test_an_argument_outweighs_all_settings(archive, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"), [("USERNAME", "me", "QALYPTO_USERNAME is set"), ("TARGET", "service", "target='service'")]
+    ("name", "value", "said"), [("USERNAME", "me", "QALYPTO_USERNAME is set"), ("TARGET", "service", "QALYPTO_TARGET='service'")]
 )
 def test_an_account_is_never_answered_by_the_sample(monkeypatch, name, value, said):
     monkeypatch.setenv(f"QALYPTO_{name}", value)
