@@ -187,14 +187,25 @@ def _delay(settings: dict[str, Any]) -> dt.timedelta:
 
 def _on_default(call: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
     """Return `call` without its first argument: the default connection stands in for it."""
+    whole = inspect.signature(call)
+    shown = whole.replace(parameters=list(whole.parameters.values())[1:])
 
     @functools.wraps(call)
     def on_default(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            shown.bind(*args, **kwargs)
+        except TypeError as error:  # as Python says it, but for the connection, which the caller does not see
+            raise TypeError(f"{call.__name__}() {error}; it is {call.__name__}{_bare(shown)}") from None
         return call(default_connection(), *args, **kwargs)
 
-    whole = inspect.signature(call)
-    on_default.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])  # type: ignore[attr-defined]
+    on_default.__signature__ = shown  # type: ignore[attr-defined]
     return on_default
+
+
+def _bare(signature: inspect.Signature) -> str:
+    """Return a signature without its types, for people."""
+    parameters = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    return str(signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
 
 
 klines = _on_default(api.klines)

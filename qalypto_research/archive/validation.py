@@ -106,8 +106,7 @@ def _check_column(file: DataFile, schema: pa.Schema, column: Column) -> None:
         there = "is missing" if column.name not in schema.names else "is there more than once"
         raise ArchiveError(file.path, f"{there}; the table needs {column.clickhouse}", column=column.name)
     kind = schema.field(column.name).type
-    bare = column.clickhouse.removeprefix("Nullable(")[: -1 if column.nullable else None]
-    wanted, accepts = _ACCEPTED[bare]
+    wanted, accepts = _ACCEPTED[column.bare_type]
     if not accepts(kind):
         raise ArchiveError(file.path, f"has type {kind}, not {wanted}; write it again with that type", column=column.name)
 

@@ -28,7 +28,7 @@ ArrayLike: TypeAlias = npt.NDArray[Any] | pa.Array | pa.ChunkedArray
 
 def arrow_type(column: Column) -> pa.DataType:
     """Return the Arrow type in which `column` is written."""
-    return _ARROW_TYPES[column.clickhouse.removeprefix("Nullable(").removesuffix(")") if column.nullable else column.clickhouse]
+    return _ARROW_TYPES[column.bare_type]
 
 
 def write_rows(root: Path, table: Table, rows: Mapping[str, ArrayLike], name: str, *, level: int | None = None) -> Path:

@@ -10,13 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from qalypto_research.errors import QueryError
+from qalypto_research.engine.arrow import NAT, own_texts
 from qalypto_research.schema.frames import VOCABULARY, category
 
 _WRAPPER: Final = re.compile(r"^(?:Nullable|LowCardinality)\((.*)\)$")
 _ENUM_NAME: Final = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)")
-
-_NAT: Final = np.iinfo(np.int64).min
 
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
@@ -91,12 +89,7 @@ def _unescaped(text: str) -> str:
 
 
 def _texts(name: str, chunks: pa.ChunkedArray) -> pd.Series[Any]:
-    own = pa.concat_arrays([*(c.cast(pa.large_string()) for c in chunks.chunks), pa.array([], pa.large_string())])
-    try:
-        own.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise QueryError(f"column {name!r} holds bytes that are no text in UTF-8; select hex({name}) or base64Encode({name})") from error
-    texts = pd.Series(pd.array(own, dtype="str"))
+    texts = pd.Series(pd.array(own_texts(name, chunks), dtype="str"))
     kind = next((k for k in VOCABULARY if k == name), None)
     return texts if kind is None else texts.astype(category(kind, texts.dropna().unique()))
 
@@ -107,5 +100,5 @@ def _times(chunks: pa.ChunkedArray) -> pd.DatetimeIndex:
     elif pa.types.is_date(chunks.type):
         chunks = chunks.cast(pa.timestamp("s"))
     exact = chunks.cast(pa.timestamp("us", chunks.type.tz), safe=False)
-    microseconds = exact.cast(pa.int64()).fill_null(_NAT).to_numpy()
+    microseconds = exact.cast(pa.int64()).fill_null(NAT).to_numpy()
     return pd.DatetimeIndex(np.array(microseconds).view("datetime64[us]")).tz_localize("UTC")

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from qalypto_research.engine.arrow import NAT, not_utf8, own_texts
 from qalypto_research.schema.frames import VOCABULARY, FrameColumn, category
 
 _PER_MICROSECOND: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
-_NAT: Final = np.iinfo(np.int64).min
 _STORED: Final = {"time": np.int64, "number": np.float64, "flag": np.bool_}
 
 
@@ -57,10 +57,10 @@ class FrameBuilder:
         for column in self._columns:
             chunks = table.column(column.name)
             if column.kind == "text":
-                self._texts[column.name].append(_own_text(chunks))
+                self._texts[column.name].append(own_texts(column.name, chunks))
             elif column.kind in VOCABULARY:
                 codes = self._codes[column.name]
-                _fill(self._arrays[column.name], start, chunks, lambda chunk, codes=codes: _recode(chunk, codes))
+                _fill(self._arrays[column.name], start, chunks, lambda chunk, c=column, codes=codes: _recode(c.name, chunk, codes))
             else:
                 convert = {"time": _microseconds, "number": _numbers, "flag": _flags}[column.kind]
                 _fill(self._arrays[column.name], start, chunks, convert)
@@ -115,7 +115,7 @@ def _microseconds(chunk: pa.Array) -> npt.NDArray[np.int64]:
     if not chunk.null_count:
         return np.asarray(raw.to_numpy() * factor)
     missing = chunk.is_null().to_numpy(zero_copy_only=False)
-    return np.where(missing, _NAT, raw.fill_null(0).to_numpy(zero_copy_only=False) * factor)
+    return np.where(missing, NAT, raw.fill_null(0).to_numpy(zero_copy_only=False) * factor)
 
 
 def _numbers(chunk: pa.Array) -> npt.NDArray[Any]:
@@ -128,16 +128,19 @@ def _flags(chunk: pa.Array) -> npt.NDArray[np.bool_]:
     return np.asarray(chunk.to_numpy(zero_copy_only=False) != 0)
 
 
-def _recode(chunk: pa.DictionaryArray, codes: dict[str, int]) -> npt.NDArray[np.int16]:
+def _recode(name: str, chunk: pa.DictionaryArray, codes: dict[str, int]) -> npt.NDArray[np.int16]:
     """Return the frame's codes for a chunk's own; names not met before get the next code."""
     indices = chunk.indices.to_numpy(zero_copy_only=False)
-    names = chunk.dictionary.to_pylist()
+    try:
+        names = chunk.dictionary.to_pylist()
+    except UnicodeDecodeError as error:
+        raise not_utf8(name) from error
     # ClickHouse puts a blank into every dictionary: only names in use may become categories.
     used = np.bincount(indices, minlength=len(names)) > 0
     lookup = np.zeros(len(names), np.int16)
-    for i, name in enumerate(names):
+    for i, value in enumerate(names):
         if used[i]:
-            lookup[i] = codes.setdefault(name, len(codes))
+            lookup[i] = codes.setdefault(value, len(codes))
     return np.asarray(lookup[indices])
 
 
@@ -147,12 +150,6 @@ def _categorical(column: FrameColumn, values: npt.NDArray[np.int16], codes: dict
     order = np.fromiter((position[name] for name in codes), np.int16, len(codes))
     final = values if np.array_equal(order, np.arange(len(codes))) else order[values]
     return pd.Categorical.from_codes(final, dtype=dtype, validate=False)
-
-
-def _own_text(chunks: pa.ChunkedArray) -> pa.Array:
-    """Return the texts in buffers of their own, so that the answer they came in can be freed."""
-    parts = [chunk.cast(pa.large_string()) for chunk in chunks.chunks]
-    return pa.concat_arrays([*parts, pa.array([], pa.large_string())])
 
 
 def _text_array(chunks: pa.ChunkedArray) -> Any:

@@ -10,7 +10,7 @@ import pandas as pd
 from qalypto_research.errors import GapWarning, warn_caller
 from qalypto_research.history.arguments import Names, pick_flag, pick_gaps, pick_interval
 from qalypto_research.history.calls import Ask, Call, calling, with_facts
-from qalypto_research.history.candles import read_candles
+from qalypto_research.history.candles import hint_of_intervals, read_candles
 from qalypto_research.history.gaps import report_holes
 from qalypto_research.history.reader import Reader
 from qalypto_research.schema.frames import KLINES, ORDERBOOK_TOPS, TICKERS, TRADES, Frame
@@ -106,7 +106,8 @@ def klines(
         frame, window, holes = read_candles(call, name, final=final)
         facts = {"call": "klines", "interval": interval, "final": final, **ask.as_facts()}
         frame = with_facts(frame, con, call.snapshot, window, facts)
-    report_holes(holes, name, policy)
+        hint = hint_of_intervals(call, name)
+    report_holes(holes, name, policy, hint)
     return frame
 
 

@@ -16,6 +16,7 @@ from qalypto_research.history.forming import build_forming
 from qalypto_research.history.gaps import find_holes
 from qalypto_research.history.query import candle_query
 from qalypto_research.schema.frames import KLINES, concat, epoch_us
+from qalypto_research.schema.tables import KLINE
 from qalypto_research.schema.vocabulary import INTERVAL_MS
 from qalypto_research.timerange import Window
 
@@ -63,6 +64,15 @@ def read_candles(call: Call, interval: str, *, final: bool) -> tuple[pd.DataFram
     holes = find_holes(frame, call.pairs, step_us, start, from_us(missed_until_us), if_none=wanted)
     shown = frame[[c.name for c in call.columns]].copy()
     return shown if call.tz == "UTC" else shown.tz_convert(call.tz), window, holes
+
+
+def hint_of_intervals(call: Call, interval: str) -> str:
+    """Return which intervals there are where `interval` is not, for a message; "" where it is."""
+    there = {s.interval for s in call.snapshot.series() if s.table == KLINE.name and (s.exchange, s.symbol) in call.pairs}
+    if interval in there:
+        return ""
+    listed = ", ".join(name for name in INTERVAL_MS if name in there)
+    return f". There are no candles of {interval} here at all; there are {listed}" if there else ". There are no candles here at all"
 
 
 def _whole(window: Window, newest_us: int, step_us: int, interval: str, *, final: bool) -> Window:

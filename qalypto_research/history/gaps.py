@@ -78,8 +78,8 @@ def find_holes(
     )
 
 
-def report_holes(holes: pd.DataFrame, interval: str, gaps: Gaps) -> None:
-    """Warn of `holes`, or raise, as `gaps` says.
+def report_holes(holes: pd.DataFrame, interval: str, gaps: Gaps, hint: str = "") -> None:
+    """Warn of `holes`, or raise, as `gaps` says; `hint` is added to the message.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def report_holes(holes: pd.DataFrame, interval: str, gaps: Gaps) -> None:
     rest = f" and {len(holes) - _SHOWN} more" if len(holes) > _SHOWN else ""
     message = (
         f"{holes['bars'].sum():,} candles of {interval} are missing in {len(holes)} hole{'s' if len(holes) > 1 else ''}: "
-        f"{'; '.join(listed)}{rest}. Nothing was filled in; gaps='ignore' silences this, gaps='raise' makes it an error"
+        f"{'; '.join(listed)}{rest}. Nothing was filled in; gaps='ignore' silences this, gaps='raise' makes it an error{hint}"
     )
     if gaps == "raise":
         raise GapError(message, holes)

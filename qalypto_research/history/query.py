@@ -153,7 +153,7 @@ def candle_query(query: TableQuery, interval: str, moment: pd.Timestamp, *, fina
     """Return `query` narrowed to candles of `interval`: those over at `moment`, and with ``final=False`` those not."""
     over_by = pd.Timestamp(to_us(moment) - INTERVAL_MS[interval] * 1_000, unit="us", tz="UTC").as_unit("us")
     # The last open that is over is at or before this; floored, so that a candle is not over a moment too soon.
-    parameters = query.parameters | {"interval": interval, "over_by": f"{over_by.floor('ms'):%Y-%m-%d %H:%M:%S.%f}"[:-3]}
+    parameters = query.parameters | {"interval": interval, "over_by": to_parameter(over_by.floor("ms"))}
     closed = "t.is_final = 1 AND t.timestamp <= {over_by:DateTime64(3, 'UTC')}"
     state = closed if final else f"(({closed}) OR t.timestamp > {{over_by:DateTime64(3, 'UTC')}})"
     return CandleQuery(

@@ -137,7 +137,7 @@ def concat(frames: Iterable[pd.DataFrame], **options: Any) -> pd.DataFrame:
     Raises
     ------
     InputError
-        Nothing to concatenate, or something that is no DataFrame.
+        Nothing to concatenate, something that is no DataFrame, or frames in several time zones.
 
     Examples
     --------
@@ -154,6 +154,10 @@ def concat(frames: Iterable[pd.DataFrame], **options: Any) -> pd.DataFrame:
     for frame in given:
         if not isinstance(frame, pd.DataFrame):
             raise InputError("frames", f"holds a {type(frame).__name__}; give DataFrames")
+    zones = dict.fromkeys(str(f.index.tz) for f in given if isinstance(f.index, pd.DatetimeIndex))
+    if len(zones) > 1:
+        # Pandas would make an index of objects; which of the zones was meant is the user's to say.
+        raise InputError("frames", f"are in several time zones ({', '.join(zones)}); bring them into one: frame.tz_convert('UTC')")
     united: pd.DataFrame = pd.concat([_with_categories(f, given) for f in given], **options)
     facts = [f.attrs["qalypto"] for f in given if "qalypto" in f.attrs]
     united.attrs = {"qalypto": {"parts": facts, "synthetic": any(f.get("synthetic") for f in facts)}} if facts else {}

@@ -30,6 +30,11 @@ class Column:
     def nullable(self) -> bool:
         return self.clickhouse.startswith("Nullable(")
 
+    @property
+    def bare_type(self) -> str:
+        """The ClickHouse type without ``Nullable``."""
+        return self.clickhouse.removeprefix("Nullable(").removesuffix(")") if self.nullable else self.clickhouse
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
