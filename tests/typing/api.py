@@ -27,6 +27,7 @@ assert_type(qr.sql("SELECT {x:UInt8} AS x", {"x": 1}), pd.DataFrame)
 assert_type(qr.concat([qr.trades("BTCUSDT", limit=1)], axis=0), pd.DataFrame)
 assert_type(con.clock.now(), pd.Timestamp)
 assert_type(con.synthetic, bool)
+assert_type(qr.connect("folder", strict=False).left_out, pd.DataFrame)
 
 with qr.connect("sample") as inner:
     assert_type(inner, qr.Connection)
@@ -36,4 +37,5 @@ qr.klines(3)  # type: ignore[arg-type]
 qr.klines("BTCUSDT", "1h", 7)  # type: ignore[arg-type, call-arg]
 qr.trades("BTCUSDT", days="7")  # type: ignore[arg-type]
 qr.trades("BTCUSDT", every="1s")  # type: ignore[call-arg]
+qr.connect("sample", strict="no")  # type: ignore[arg-type]
 con.exchange = "okx"  # type: ignore[misc]
