@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qalypto_research import errors
     from qalypto_research.connection import Connection
-    from qalypto_research.default import connect, klines, orderbook_tops, sql, symbols, tickers, trades
+    from qalypto_research.default import connect, funding, klines, orderbook_tops, orderbooks, sql, symbols, tickers, trades
     from qalypto_research.errors import QalyptoError
     from qalypto_research.schema.frames import concat
 
@@ -28,8 +28,10 @@ __all__ = [
     "concat",
     "connect",
     "errors",
+    "funding",
     "klines",
     "orderbook_tops",
+    "orderbooks",
     "sql",
     "symbols",
     "tickers",
@@ -42,8 +44,10 @@ _HOMES = {
     "QalyptoError": "errors",
     "concat": "schema.frames",
     "connect": "default",
+    "funding": "default",
     "klines": "default",
     "orderbook_tops": "default",
+    "orderbooks": "default",
     "sql": "default",
     "symbols": "default",
     "tickers": "default",

@@ -20,7 +20,7 @@ from qalypto_research.clock import Clock, Reading, from_us, to_us
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.engine.snapshot import Snapshot
 from qalypto_research.errors import ArchiveError, ConfigurationError, RangeError, UnknownNameError
-from qalypto_research.history import api, inventory, statements
+from qalypto_research.history import api, depth, inventory, rates, statements
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS
 from qalypto_research.timerange import TimeLike, parse_time
 
@@ -74,6 +74,8 @@ class Connection:
     trades = api.trades
     tickers = api.tickers
     orderbook_tops = api.orderbook_tops
+    orderbooks = depth.orderbooks
+    funding = rates.funding
     symbols = inventory.symbols
     sql = statements.sql
 

@@ -16,7 +16,7 @@ from qalypto_research.archive.sample import sample_root
 from qalypto_research.config import Settings
 from qalypto_research.connection import Connection, Options, open_archive, open_sample
 from qalypto_research.errors import ConfigurationError, InputError, SampleDataWarning, UnknownNameError, warn_caller
-from qalypto_research.history import api, inventory, statements
+from qalypto_research.history import api, depth, inventory, rates, statements
 from qalypto_research.timerange import DurationLike, TimeLike, parse_duration
 
 P = ParamSpec("P")
@@ -212,5 +212,7 @@ klines = _on_default(api.klines)
 trades = _on_default(api.trades)
 tickers = _on_default(api.tickers)
 orderbook_tops = _on_default(api.orderbook_tops)
+orderbooks = _on_default(depth.orderbooks)
+funding = _on_default(rates.funding)
 symbols = _on_default(inventory.symbols)
 sql = _on_default(statements.sql)

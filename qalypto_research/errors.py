@@ -21,6 +21,7 @@ __all__ = [
     "ClosedError",
     "ConfigurationError",
     "DamagedArchiveWarning",
+    "DataError",
     "FormatDroppedWarning",
     "GapError",
     "GapWarning",
@@ -106,6 +107,25 @@ class ArchiveError(QalyptoError):
         self.path = str(path)
         self.column = column
         self.reason = message
+
+
+class DataError(QalyptoError):
+    """A stored value that cannot be what its column says; nothing was made of it.
+
+    Attributes
+    ----------
+    exchange, symbol, column : str
+        Where it stands.
+    timestamp : pandas.Timestamp
+        When, in UTC.
+    """
+
+    def __init__(self, message: str, *, exchange: str, symbol: str, timestamp: pd.Timestamp, column: str) -> None:
+        super().__init__(f"{exchange} {symbol} at {timestamp}, {column}: {message}")
+        self.exchange = exchange
+        self.symbol = symbol
+        self.timestamp = timestamp
+        self.column = column
 
 
 class ResultTooLargeError(QalyptoError):

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
 
 import pandas as pd
 
-from qalypto_research.errors import GapWarning, warn_caller
 from qalypto_research.history.arguments import Names, pick_flag, pick_gaps, pick_interval
-from qalypto_research.history.calls import Ask, Call, calling, with_facts
+from qalypto_research.history.calls import Ask, calling, read_table, with_facts
 from qalypto_research.history.candles import hint_of_intervals, read_candles
 from qalypto_research.history.gaps import report_holes
 from qalypto_research.history.reader import Reader
-from qalypto_research.schema.frames import KLINES, ORDERBOOK_TOPS, TICKERS, TRADES, Frame
-from qalypto_research.timerange import TimeLike
-
-_QUIET: Final = dt.timedelta(minutes=1)
-"""A market may be quiet for so long: a table that begins within this of a range covers it."""
+from qalypto_research.schema.frames import KLINES, ORDERBOOK_TOPS, TICKERS, TRADES
+from qalypto_research.timerange import DurationLike, TimeLike
 
 
 def klines(
@@ -175,7 +170,7 @@ def trades(
     ['exchange', 'symbol', 'price', 'amount', 'side', 'trade_id', 'is_liquidation']
     >>> con.close()
     """
-    return _read_table(con, TRADES, Ask(symbols, exchange, start, end, days, hours, minutes, columns, limit, tz, max_bytes))
+    return read_table(con, TRADES, Ask(symbols, exchange, start, end, days, hours, minutes, columns, limit, tz, max_bytes))
 
 
 def tickers(
@@ -192,6 +187,7 @@ def tickers(
     limit: int | None = None,
     tz: str | dt.tzinfo | None = None,
     max_bytes: str | int = "2GB",
+    every: DurationLike | None = None,
 ) -> pd.DataFrame:
     """Return ticker updates: last trade, best bid and ask, 24-hour figures, funding, mark and index, open interest.
 
@@ -215,6 +211,10 @@ def tickers(
         Zone in which to show the index; the range is not moved by it.
     max_bytes : int or str
         Refuse an answer whose frame would be larger.
+    every : str or timedelta, optional
+        A length such as "1s" or "5m": only the last row of each bucket of time, per exchange and symbol, found in
+        ClickHouse. Buckets lie on a grid from 1970, so a length that divides a day starts with each UTC day; one cut by
+        the range counts with its rows inside. Rows keep their own time and values, an empty bucket gives none.
 
     Returns
     -------
@@ -245,7 +245,7 @@ def tickers(
     True
     >>> con.close()
     """
-    return _read_table(con, TICKERS, Ask(symbols, exchange, start, end, days, hours, minutes, columns, limit, tz, max_bytes))
+    return read_table(con, TICKERS, Ask(symbols, exchange, start, end, days, hours, minutes, columns, limit, tz, max_bytes, every))
 
 
 def orderbook_tops(
@@ -262,6 +262,7 @@ def orderbook_tops(
     limit: int | None = None,
     tz: str | dt.tzinfo | None = None,
     max_bytes: str | int = "2GB",
+    every: DurationLike | None = None,
 ) -> pd.DataFrame:
     """Return the best bid and ask of each order book row, as stored; nothing is rebuilt.
 
@@ -286,6 +287,10 @@ def orderbook_tops(
         Zone in which to show the index; the range is not moved by it.
     max_bytes : int or str
         Refuse an answer whose frame would be larger.
+    every : str or timedelta, optional
+        A length such as "1s" or "5m": only the last row of each bucket of time, per exchange and symbol, found in
+        ClickHouse. Buckets lie on a grid from 1970, so a length that divides a day starts with each UTC day; one cut by
+        the range counts with its rows inside. Rows keep their own time and values, an empty bucket gives none.
 
     Returns
     -------
@@ -314,37 +319,4 @@ def orderbook_tops(
     True
     >>> con.close()
     """
-    return _read_table(con, ORDERBOOK_TOPS, Ask(symbols, exchange, start, end, days, hours, minutes, columns, limit, tz, max_bytes))
-
-
-def _read_table(con: Reader, frame: Frame, ask: Ask) -> pd.DataFrame:
-    with calling(con, frame, ask) as call:
-        _warn_of_absent(call)
-        _warn_of_start(call)
-        answer = call.read(call.query, call.window, frame.name, limit=call.limit, tz=call.tz)
-        return with_facts(answer, con, call.snapshot, call.window, {"call": frame.name, **ask.as_facts()})
-
-
-def _warn_of_absent(call: Call) -> None:
-    """Warn of series that are known here, but not in this table."""
-    table = call.query.table
-    there = {(s.exchange, s.symbol) for s in call.snapshot.series() if s.table == table.name}
-    absent = [f"{exchange} {symbol}" for exchange, symbol in call.pairs if (exchange, symbol) not in there]
-    if absent:
-        shown = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
-        warn_caller(f"{table.sql_name} has no row of {shown} here", GapWarning)
-
-
-def _warn_of_start(call: Call) -> None:
-    """Warn where the range begins well before the table does: the answer is then shorter than what was asked for."""
-    table, start = call.query.table, call.window.start
-    recorded = call.snapshot.first_timestamp(table)
-    if recorded is None or start is None or recorded - start <= _QUIET:
-        return
-    # The files reach beyond the clock: where the table begins is said by what is known of it alone.
-    answer = call.snapshot.fetch(f"SELECT minOrNull(t.timestamp) AS first FROM {call.query.relation} AS t")
-    first = answer.column("first")[0].as_py()
-    if first is None:
-        warn_caller(f"{table.sql_name} has no row known by {call.snapshot.moment} here", GapWarning)
-    else:
-        warn_caller(f"{table.sql_name} begins at {pd.Timestamp(first)} here, the range at {start}: nothing is known in between", GapWarning)
+    return read_table(con, ORDERBOOK_TOPS, Ask(symbols, exchange, start, end, days, hours, minutes, columns, limit, tz, max_bytes, every))

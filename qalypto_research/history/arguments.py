@@ -18,6 +18,9 @@ from qalypto_research.timerange import DurationLike, parse_duration
 Names = str | Sequence[str]
 Gaps = Literal["warn", "raise", "ignore"]
 
+MOST_LEVELS: Final = 1_000
+"""Twice what exchanges give; each level is four columns."""
+
 _BYTES: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?b)", re.IGNORECASE)
 _BYTE_UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
@@ -46,8 +49,8 @@ def pick_exchanges(asked: Names | None, default: str | None, known: Iterable[Ser
     return there if "all" in names else _in_order(names, EXCHANGES)
 
 
-def pick_symbols(asked: Names, exchanges: Sequence[str], known: Iterable[SeriesKnown]) -> tuple[str, ...]:
-    """Return the symbols a call means, in the documented order.
+def pick_symbols(asked: Names, exchanges: Sequence[str], known: Iterable[SeriesKnown], argument: str = "symbols") -> tuple[str, ...]:
+    """Return the symbols a call means, in the documented order; `argument` is what the call names them by.
 
     Raises
     ------
@@ -58,12 +61,12 @@ def pick_symbols(asked: Names, exchanges: Sequence[str], known: Iterable[SeriesK
     """
     pairs = {(s.exchange, s.symbol) for s in known}
     there = _in_order({symbol for exchange, symbol in pairs if exchange in exchanges}, SYMBOLS)
-    names = _as_spelled(_names("symbols", asked), (*{symbol for _, symbol in pairs}, *there))
+    names = _as_spelled(_names(argument, asked), (*{symbol for _, symbol in pairs}, *there))
     for name in names:
         if name not in there:
             elsewhere = _in_order({exchange for exchange, symbol in pairs if symbol == name}, EXCHANGES)
             hint = f"it is on {', '.join(elsewhere)}, not on {', '.join(exchanges)}: give exchange=" if elsewhere else ""
-            raise UnknownNameError("symbols", name, there, hint)
+            raise UnknownNameError(argument, name, there, hint)
     return _in_order(names, SYMBOLS)
 
 
@@ -104,7 +107,7 @@ def pick_columns(asked: Names | None, frame: Frame) -> tuple[FrameColumn, ...]:
     names = _names("columns", asked)
     for name in names:
         if name != "timestamp" and name not in frame.column_names:
-            raise UnknownNameError("columns", name, frame.column_names)
+            raise UnknownNameError("columns", name, frame.column_names, frame.hint)
     return tuple(c for c in frame.columns if c.name in names)
 
 
@@ -149,6 +152,19 @@ def pick_every(asked: DurationLike | None) -> int | None:
     if rest or milliseconds < 1:
         raise InputError("every", f"{asked!r} must be whole milliseconds, at least one; write '1s', '5m' or '250ms'")
     return milliseconds
+
+
+def pick_depth(asked: object) -> int:
+    """Return a number of levels a side.
+
+    Raises
+    ------
+    InputError
+        Not a whole number from 1 to `MOST_LEVELS`.
+    """
+    if isinstance(asked, (bool, np.bool_)) or not isinstance(asked, (int, np.integer)) or not 1 <= asked <= MOST_LEVELS:
+        raise InputError("depth", f"{asked!r} must be a whole number from 1 to {MOST_LEVELS:,}: levels a side")
+    return int(asked)
 
 
 def parse_bytes(value: str | int, argument: str) -> int:

@@ -6,18 +6,22 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from qalypto_research.engine.snapshot import Snapshot
-from qalypto_research.history.arguments import Names, parse_bytes, pick_columns, pick_exchanges, pick_symbols
-from qalypto_research.history.query import TableQuery
+from qalypto_research.errors import GapWarning, warn_caller
+from qalypto_research.history.arguments import Names, parse_bytes, pick_columns, pick_every, pick_exchanges, pick_symbols
+from qalypto_research.history.query import TableQuery, last_row_query
 from qalypto_research.history.reader import Reader
 from qalypto_research.history.reading import read_frame
 from qalypto_research.schema.frames import Frame, FrameColumn
-from qalypto_research.timerange import TimeLike, Window, parse_limit, parse_zone, resolve_window
+from qalypto_research.timerange import DurationLike, TimeLike, Window, parse_limit, parse_zone, resolve_window
+
+_QUIET: Final = dt.timedelta(minutes=1)
+"""A market may be quiet for so long: a table that begins within this of a range covers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Ask:
     limit: int | None
     tz: str | dt.tzinfo | None
     max_bytes: str | int
+    every: DurationLike | None = None
 
     def as_facts(self) -> dict[str, Any]:
         """Return what was given, as plain JSON."""
@@ -74,8 +79,8 @@ class Call:
 
 
 @contextmanager
-def calling(con: Reader, frame: Frame, ask: Ask) -> Iterator[Call]:
-    """Check `ask` against what `con` knows now, and lend both.
+def calling(con: Reader, frame: Frame, ask: Ask, *, named: str = "symbols") -> Iterator[Call]:
+    """Check `ask` against what `con` knows now, and lend both; `named` is what the call names the symbols by.
 
     The clock is read once here; everything the call does goes by that moment.
 
@@ -84,7 +89,7 @@ def calling(con: Reader, frame: Frame, ask: Ask) -> Iterator[Call]:
     InputError
         An argument that cannot be used, by name.
     """
-    limit, max_bytes = parse_limit(ask.limit), parse_bytes(ask.max_bytes, "max_bytes")
+    limit, max_bytes, every_ms = parse_limit(ask.limit), parse_bytes(ask.max_bytes, "max_bytes"), pick_every(ask.every)
     zone, columns = parse_zone(ask.tz), pick_columns(ask.columns, frame)
     with con.snapshot() as snapshot:
         window = resolve_window(
@@ -92,11 +97,50 @@ def calling(con: Reader, frame: Frame, ask: Ask) -> Iterator[Call]:
         )
         known = snapshot.series()
         exchanges = pick_exchanges(ask.exchange, con.exchange, known)
-        names = pick_symbols(ask.symbols, exchanges, known)
+        names = pick_symbols(ask.symbols, exchanges, known, named)
         query = TableQuery(frame.table, snapshot.relation(frame.table), snapshot.arrival(frame.table), columns, exchanges, names)
         there = {(s.exchange, s.symbol) for s in known}
         pairs = tuple((e, s) for e in exchanges for s in names if (e, s) in there)
-        yield Call(snapshot, query, window, limit, max_bytes, zone, pairs)
+        yield Call(snapshot, last_row_query(query, every_ms), window, limit, max_bytes, zone, pairs)
+
+
+def read_table(con: Reader, frame: Frame, ask: Ask) -> pd.DataFrame:
+    """Return the rows that `ask` means as `frame`, with its facts; warn where there is less than was asked for."""
+    with calling(con, frame, ask) as call:
+        warn_of_less(call)
+        answer = call.read(call.query, call.window, frame.name, limit=call.limit, tz=call.tz)
+        return with_facts(answer, con, call.snapshot, call.window, {"call": frame.name, **ask.as_facts()})
+
+
+def warn_of_less(call: Call) -> None:
+    """Warn where the answer will be short: of series without a row in this table, and of a range that begins before it."""
+    _warn_of_absent(call)
+    _warn_of_start(call)
+
+
+def _warn_of_absent(call: Call) -> None:
+    """Warn of series that are known here, but not in this table."""
+    table = call.query.table
+    there = {(s.exchange, s.symbol) for s in call.snapshot.series() if s.table == table.name}
+    absent = [f"{exchange} {symbol}" for exchange, symbol in call.pairs if (exchange, symbol) not in there]
+    if absent:
+        shown = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
+        warn_caller(f"{table.sql_name} has no row of {shown} here", GapWarning)
+
+
+def _warn_of_start(call: Call) -> None:
+    """Warn where the range begins well before the table does: the answer is then shorter than what was asked for."""
+    table, start = call.query.table, call.window.start
+    recorded = call.snapshot.first_timestamp(table)
+    if recorded is None or start is None or recorded - start <= _QUIET:
+        return
+    # The files reach beyond the clock: where the table begins is said by what is known of it alone.
+    answer = call.snapshot.fetch(f"SELECT minOrNull(t.timestamp) AS first FROM {call.query.relation} AS t")
+    first = answer.column("first")[0].as_py()
+    if first is None:
+        warn_caller(f"{table.sql_name} has no row known by {call.snapshot.moment} here", GapWarning)
+    else:
+        warn_caller(f"{table.sql_name} begins at {pd.Timestamp(first)} here, the range at {start}: nothing is known in between", GapWarning)
 
 
 def with_facts(frame: pd.DataFrame, con: Reader, snapshot: Snapshot, window: Window | None, asked: Mapping[str, Any]) -> pd.DataFrame:

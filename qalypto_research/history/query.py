@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pandas as pd
 
 from qalypto_research.clock import to_us
+from qalypto_research.history.levels import side_sql
 from qalypto_research.schema.frames import VOCABULARY, FrameColumn
 from qalypto_research.schema.tables import Table
 from qalypto_research.schema.vocabulary import INTERVAL_MS
@@ -79,20 +81,43 @@ class TableQuery:
         if newest is not None:
             descending = ", ".join(f"{key} DESC NULLS FIRST" for key in self._order())
             source = f"(SELECT * FROM {source} ORDER BY {descending} LIMIT {newest:d}) AS t"
+        sides = _sides(self.columns)
+        if sides:
+            source = f"(SELECT t.*, {', '.join(sides)} FROM {source}) AS t"
         names = ", ".join(["t.timestamp AS timestamp", *map(_selected, self.columns)])
         return f"SELECT {names} FROM {source} ORDER BY {', '.join(self._order())}", parameters
 
     def count_by(self, span: Span, width_ms: int) -> tuple[str, dict[str, Any]]:
         """Return the statement that counts rows by consecutive stretches of `width_ms`, where there are any.
 
-        Its columns are ``start_ms``, milliseconds since 1970, and ``rows``.
+        Its columns are ``start_ms``, milliseconds since 1970, ``rows`` of the answer and ``read``, the rows they come from.
         """
         where, parameters = self._where(span)
         statement = (
-            f"SELECT {bucket_sql(width_ms)} AS start_ms, {self._count()} AS rows FROM {self.relation} AS t "
+            f"SELECT {bucket_sql(width_ms)} AS start_ms, {self._count()} AS rows, count() AS read FROM {self.relation} AS t "
             f"WHERE {where} GROUP BY start_ms ORDER BY start_ms"
         )
         return statement, parameters
+
+    def find(self, span: Span, conditions: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+        """Return the statement for the newest row in `span` that fulfils any of `conditions`, SQL by the column it is about.
+
+        Its columns are ``timestamp``, ``exchange``, ``symbol``, ``column`` and ``value``, that column's text.
+        """
+        where, parameters = self._where(span)
+        descending = ", ".join(f"{key} DESC NULLS FIRST" for key in self._order())
+        named = "".join(f"{sql}, ('{column}', t.{column}), " for column, sql in conditions.items())
+        statement = (
+            f"SELECT t.timestamp AS timestamp, t.exchange AS exchange, t.symbol AS symbol, found.1 AS column, found.2 AS value, "
+            f"multiIf({named}('', '')) AS found FROM (SELECT * FROM {self._rows(where)}) AS t "
+            f"WHERE {' OR '.join(conditions.values())} ORDER BY {descending} LIMIT 1"
+        )
+        return statement, parameters
+
+    @property
+    def grid_ms(self) -> int:
+        """Length of the stretches of time, on a grid that starts at 1970, that must be read in one piece."""
+        return 1
 
     def _where(self, span: Span) -> tuple[str, dict[str, Any]]:
         conditions = list(self.conditions)
@@ -125,6 +150,42 @@ class TableQuery:
     def _order(self) -> list[str]:
         """Return the table's total order."""
         return [*self._keys(), *self.table.tie_break, *(f"t.{column}" for column in self.arrival)]
+
+
+@dataclass(frozen=True, slots=True)
+class LastRowQuery(TableQuery):
+    """The last row of each bucket of time, per exchange and symbol, by the table's total order.
+
+    Attributes
+    ----------
+    every_ms : int
+        Length of a bucket in milliseconds; see ``bucket_sql``.
+    """
+
+    every_ms: int = 1
+
+    @property
+    def grid_ms(self) -> int:
+        return self.every_ms
+
+    def _bucket(self) -> str:
+        return ", ".join([bucket_sql(self.every_ms), *self._keys()[1:]])
+
+    def _count(self) -> str:
+        return f"uniqExact({self._bucket()})"
+
+    def _rows(self, where: str) -> str:
+        last = ", ".join(f"{key} DESC NULLS FIRST" for key in ("t.timestamp", *self.table.tie_break, *(f"t.{c}" for c in self.arrival)))
+        bucket = self._bucket()
+        return f"(SELECT * FROM {self.relation} AS t WHERE {where} ORDER BY {bucket}, {last} LIMIT 1 BY {bucket}) AS t"
+
+    def _order(self) -> list[str]:
+        return self._keys()
+
+
+def last_row_query(query: TableQuery, every_ms: int | None) -> TableQuery:
+    """Return `query` reduced to the last row of each bucket of `every_ms`; as it is where that is None."""
+    return query if every_ms is None else LastRowQuery(**{f.name: getattr(query, f.name) for f in fields(query)}, every_ms=every_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +229,17 @@ def candle_query(query: TableQuery, interval: str, moment: pd.Timestamp, *, fina
     )
 
 
+def _sides(columns: Iterable[FrameColumn]) -> list[str]:
+    """Return SQL for the sides of the book that `columns` show levels of, each as far as they reach."""
+    reach: dict[str, int] = {}
+    for column in columns:
+        if column.place is not None:
+            reach[column.source.name] = max(reach.get(column.source.name, 0), column.place + 1)
+    return [f"{side_sql(name, numbers)} AS {name}_values" for name, numbers in reach.items()]
+
+
 def _selected(column: FrameColumn) -> str:
     source = f"t.{column.source.name}"
+    if column.place is not None:
+        return f"{source}_values[{column.place + 1:d}] AS {column.name}"
     return f"{f'toLowCardinality({source})' if column.kind in VOCABULARY else source} AS {column.name}"

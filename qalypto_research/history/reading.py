@@ -6,10 +6,12 @@ the timestamp, so slices of time laid end to end are in order; each is small, an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final
 
 import pandas as pd
+import pyarrow as pa
 
 from qalypto_research.clock import from_us
 from qalypto_research.engine.frames import FrameBuilder
@@ -22,6 +24,9 @@ from qalypto_research.timerange import Window
 
 SLICE_ROWS: Final = 1_000_000
 """Rows read by one statement: few enough to be small beside the frame, enough for its cost to vanish."""
+
+SLICE_BYTES: Final = 150_000_000
+"""And no more rows than take so much room as a frame: order books are wide."""
 
 _SIZES: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
 
@@ -45,7 +50,7 @@ def read_frame(
     per_row = bytes_per_row(query.columns)
     most = snapshot.rows_at_most(query.table, span.start, span.end)
     most = most if limit is None else min(most, limit)
-    if most <= SLICE_ROWS and most * per_row <= max_bytes:
+    if most <= _slice_rows(per_row) and most * per_row <= max_bytes:
         statement, parameters = query.select(span, newest=limit)
         table = snapshot.fetch(statement, parameters, label=label)
         builder = FrameBuilder(query.columns, table.num_rows)
@@ -53,7 +58,7 @@ def read_frame(
         return builder.finish(tz)
     slices, rows = _slices(snapshot, query, span, limit)
     if rows * per_row > max_bytes:
-        raise _too_large(rows, rows * per_row, max_bytes)
+        raise too_large(rows, per_row, max_bytes)
     builder = FrameBuilder(query.columns, rows)
     with Progress(label, rows) as progress:
         for part in slices:
@@ -62,31 +67,55 @@ def read_frame(
     return builder.finish(tz, newest=limit)
 
 
-def _slices(snapshot: Snapshot, query: TableQuery, span: Span, limit: int | None) -> tuple[list[Span], int]:
-    """Return consecutive slices of `span` of about ``SLICE_ROWS`` rows each, and the rows in them.
+def read_slices(snapshot: Snapshot, query: TableQuery, window: Window, *, label: str) -> Iterator[pa.Table]:
+    """Yield the rows of `query` in `window`, slice by slice of time, each as ClickHouse sent it.
 
-    With a `limit` only as many slices as hold the newest rows.
+    Raises
+    ------
+    QueryError
+        ClickHouse refused or broke off.
+    """
+    span = Span(window.start, window.until)
+    if snapshot.rows_at_most(query.table, span.start, span.end) <= _slice_rows(bytes_per_row(query.columns)):
+        yield snapshot.fetch(*query.select(span), label=label)
+        return
+    slices, _ = _slices(snapshot, query, span, None)
+    with Progress(label, len(slices)) as progress:
+        for done, part in enumerate(slices, 1):
+            yield snapshot.fetch(*query.select(part))
+            progress.reach(done)
+
+
+def _slice_rows(per_row: int) -> int:
+    return max(1, min(SLICE_ROWS, SLICE_BYTES // per_row))
+
+
+def _slices(snapshot: Snapshot, query: TableQuery, span: Span, limit: int | None) -> tuple[list[Span], int]:
+    """Return consecutive slices of `span`, and the rows of the answer in them.
+
+    The rows they come from are read in one piece, so it is these that a slice has about ``SLICE_ROWS`` of, and no
+    bucket of time is cut. With a `limit` only as many slices as hold the newest rows.
     """
     start = span.start or snapshot.first_timestamp(query.table)
     end = span.end or snapshot.moment
     width_ms = max(1, int((end - start) / pd.Timedelta(milliseconds=1)) // _STRETCHES) if start is not None and start < end else 60_000
-    statement, parameters = query.count_by(span, width_ms)
+    statement, parameters = query.count_by(span, -(-width_ms // query.grid_ms) * query.grid_ms)
     counts = snapshot.fetch(statement, parameters, label="counting")
-    starts, rows = counts.column("start_ms").to_pylist(), counts.column("rows").to_pylist()
+    starts, rows, read = (counts.column(name).to_pylist() for name in ("start_ms", "rows", "read"))
     total = sum(rows)
     if limit is not None:
         while len(rows) > 1 and total - rows[0] >= limit:
             total -= rows[0]
-            starts, rows = starts[1:], rows[1:]
+            starts, rows, read = starts[1:], rows[1:], read[1:]
         total = min(total, limit)
-    return _cut(starts, rows, span, narrowed=limit is not None), total
+    return _cut(starts, read, span, _slice_rows(bytes_per_row(query.columns)), narrowed=limit is not None), total
 
 
-def _cut(starts: list[int], rows: list[int], span: Span, *, narrowed: bool) -> list[Span]:
+def _cut(starts: list[int], read: list[int], span: Span, most: int, *, narrowed: bool) -> list[Span]:
     bounds = []
     held = 0
-    for start, count in zip(starts, rows, strict=True):
-        if held and held + count > SLICE_ROWS:
+    for start, count in zip(starts, read, strict=True):
+        if held and held + count > most:
             bounds.append(from_us(start * 1_000))
             held = 0
         held += count
@@ -98,11 +127,13 @@ def _cut(starts: list[int], rows: list[int], span: Span, *, narrowed: bool) -> l
     return [Span(a, b) for a, b in pairwise(edges)]
 
 
-def _too_large(rows: int, estimated: int, max_bytes: int) -> ResultTooLargeError:
+def too_large(rows: int, per_row: int, max_bytes: int, *, at_least: bool = False) -> ResultTooLargeError:
+    """Return the error for a frame of `rows` rows, or with `at_least` of so many or more."""
+    estimated = rows * per_row
     size, unit = next((s, u) for s, u in _SIZES if estimated >= s)
     return ResultTooLargeError(
-        f"max_bytes: the answer has {rows:,} rows, about {estimated / size:,.1f} {unit} as a frame, over the "
-        f"{max_bytes / size:,.3g} {unit} allowed; "
+        f"max_bytes: the answer has {'at least ' if at_least else ''}{rows:,} rows, about {estimated / size:,.1f} {unit} as a frame, "
+        f"over the {max_bytes / size:,.3g} {unit} allowed; "
         "ask for a shorter window, fewer symbols or exchanges, fewer columns (columns=[...]), or the newest rows (limit=...), "
         f"or allow it: max_bytes='{-(-estimated // size)}{unit}'",
         rows=rows,

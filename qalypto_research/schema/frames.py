@@ -35,14 +35,25 @@ _BYTES: Final[dict[Kind, int]] = {"time": 8, "number": 8, "flag": 1, "text": 24}
 
 @dataclass(frozen=True, slots=True)
 class FrameColumn:
-    """A column of a frame and the table's column it shows."""
+    """A column of a frame and the table's column it shows.
+
+    Attributes
+    ----------
+    name : str
+        In the frame.
+    source : Column
+        In the table.
+    place : int or None
+        Of a side of the book, which of its numbers (price, size, price, size, ...) it shows; None: the column as it is.
+    """
 
     name: str
     source: Column
+    place: int | None = None
 
     @property
     def kind(self) -> Kind:
-        return self.source.kind
+        return self.source.kind if self.place is None else "number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +68,14 @@ class Frame:
         Where its rows come from.
     columns : tuple of FrameColumn
         In the table's order, without the index.
+    hint : str
+        What to tell who asks for a column that it does not have.
     """
 
     name: str
     table: Table
     columns: tuple[FrameColumn, ...]
+    hint: str = ""
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -89,6 +103,34 @@ KLINES: Final = Frame("klines", KLINE, _all_of(KLINE))
 ORDERBOOK_TOPS: Final = Frame(
     "orderbook_tops", ORDERBOOK, tuple(FrameColumn(_TOPS[c.name], c) for c in ORDERBOOK.columns if c.name in _TOPS)
 )
+
+_FUNDING: Final = (
+    "exchange",
+    "symbol",
+    "funding_rate",
+    "next_funding_time",
+    "mark_price",
+    "index_price",
+    "open_interest",
+    "open_interest_value",
+)
+
+FUNDING: Final = Frame("funding", TICKER, tuple(FrameColumn(name, TICKER.column(name)) for name in _FUNDING))
+
+
+def orderbooks_of(depth: int) -> Frame:
+    """Return the frame of order books with `depth` levels a side, 0 the best, side by side."""
+    levels = [
+        FrameColumn(f"{side}_{field}_{level}", ORDERBOOK.column(f"{side}s_json"), 2 * level + place)
+        for level in range(depth)
+        for side in ("bid", "ask")
+        for place, field in enumerate(("price", "size"))
+    ]
+    before, after = (tuple(FrameColumn(n, ORDERBOOK.column(n)) for n in names) for names in _AROUND_LEVELS)
+    return Frame("orderbooks", ORDERBOOK, (*before, *levels, *after), hint=f"depth={depth} has the levels 0 to {depth - 1}")
+
+
+_AROUND_LEVELS: Final = (("exchange", "symbol"), ("is_snapshot", "sequence_id"))
 
 
 def category(kind: Kind, values: Iterable[str] = ()) -> pd.CategoricalDtype:

@@ -88,6 +88,7 @@ CALLS = {
     "trades": ("trade", "price", "price"),
     "tickers": ("ticker", "last_price", "last_price"),
     "orderbook_tops": ("orderbook", "bid_price", "bids_price_0"),
+    "orderbooks": ("orderbook", "bid_price_0", "bids_price_0"),
 }
 
 

@@ -56,6 +56,30 @@ DTYPES = {
         "close_time": TIME,
         "is_final": "bool",
     },
+    "funding": {
+        "exchange": "category",
+        "symbol": "category",
+        "funding_rate": "float64",
+        "next_funding_time": TIME,
+        "mark_price": "float64",
+        "index_price": "float64",
+        "open_interest": "float64",
+        "open_interest_value": "float64",
+    },
+    "orderbooks": {
+        "exchange": "category",
+        "symbol": "category",
+        "bid_price_0": "float64",
+        "bid_size_0": "float64",
+        "ask_price_0": "float64",
+        "ask_size_0": "float64",
+        "bid_price_1": "float64",
+        "bid_size_1": "float64",
+        "ask_price_1": "float64",
+        "ask_size_1": "float64",
+        "is_snapshot": "bool",
+        "sequence_id": "str",
+    },
     "orderbook_tops": {
         "exchange": "category",
         "symbol": "category",
@@ -75,6 +99,8 @@ CATEGORIES = {
     "interval": ["1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d"],
 }
 
+OWN = {"klines": {"interval": "1m", "gaps": "ignore"}, "orderbooks": {"depth": 2}}
+
 # One row at 12:00 and several between 12:10 and 12:20; from 12:30 on nothing.
 WINDOWS = {0: ("12:30", "12:40"), 1: ("12:00", "12:01"), 3: ("12:10", "12:20")}
 
@@ -84,7 +110,7 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("columns")
     times = ["12:00", "12:10", "12:11", "12:12", "12:40"]
     write(folder, "trade", [trade(t, trade_id=str(n), side="sell") for n, t in enumerate(times)])
-    write(folder, "ticker", [ticker(t, next_funding_time="16:00", bid_price=1.0) for t in times])
+    write(folder, "ticker", [ticker(t, next_funding_time="16:00", bid_price=1.0, funding_rate=n * 1e-4) for n, t in enumerate(times)])
     write(folder, "kline", [kline(t, num_trades=3, close_time="12:59") for t in times])
     write(folder, "orderbook", [book(t, sequence_id="7") for t in times])
     return folder
@@ -102,7 +128,7 @@ def ask(request, con):
 
     def call(name, rows, **options):
         start, end = WINDOWS[rows]
-        own = {"interval": "1m", "gaps": "ignore"} if name == "klines" else {}
+        own = OWN.get(name, {})
         home = qr if request.param == "top level" else con
         return getattr(home, name)("BTCUSDT", start=f"2026-03-02 {start}", end=f"2026-03-02 {end}", **own, **options)
 

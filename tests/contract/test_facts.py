@@ -20,7 +20,7 @@ def con(tmp_path_factory):
     folder = tmp_path_factory.mktemp("facts")
     (folder / "manifest.json").write_text(json.dumps({"source": "a test", "synthetic": True, "schema_version": 1}))
     for table, row in {"ticker": ticker, "orderbook": book}.items():
-        write(folder, table, [row("12:00")])
+        write(folder, table, [row("12:00", **({"funding_rate": 1e-4} if table == "ticker" else {}))])
     write(folder, "kline", [kline("12:00"), kline("12:01")])
     write(folder, "trade", [trade("12:00", trade_id=str(n)) for n in range(1_000)])
     with qr.connect(folder, at="2026-03-02 13:00") as connection:
@@ -32,6 +32,8 @@ CALLS = {
     "trades": lambda con: con.trades("BTCUSDT", start=np.datetime64("2026-03-02T12:00"), limit=np.int32(5), tz=dt.timezone.utc),  # noqa: UP017
     "tickers": lambda con: con.tickers(("BTCUSDT",), end=dt.datetime(2026, 3, 2, 13), hours=np.float32(1.0)),  # noqa: DTZ001
     "orderbook_tops": lambda con: con.orderbook_tops(np.array(["BTCUSDT"]), minutes=60, columns=["bid_price"]),
+    "orderbooks": lambda con: con.orderbooks("BTCUSDT", depth=np.int64(3), minutes=60, every=pd.Timedelta("1s"), columns=["bid_price_2"]),
+    "funding": lambda con: con.funding("BTCUSDT", start=dt.datetime(2026, 3, 2, 12), minutes=60, max_bytes=10**6),  # noqa: DTZ001
     "sql": lambda con: con.sql("SELECT 1 AS x"),
     "symbols": lambda con: con.symbols(),
 }
@@ -75,7 +77,7 @@ def test_an_answer_over_max_bytes_is_refused_before_any_row_is_read(con, monkeyp
     rows = {"trades": 1_000, "klines": 2}[call]
     assert (refused.value.rows, refused.value.max_bytes) == (rows, 100)
     assert refused.value.estimated_bytes > 100
-    assert [table.column_names for table, _ in read] == [["start_ms", "rows"]]
+    assert [table.column_names for table, _ in read] == [["start_ms", "rows", "read"]]
 
 
 @pytest.mark.parametrize("options", [{"limit": 10}, {"columns": "price"}, {"max_bytes": "1MB"}, {"max_bytes": 10**6}], ids=str)

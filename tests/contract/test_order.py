@@ -11,9 +11,14 @@ pytestmark = pytest.mark.contract
 WINDOW = {"start": "2026-03-02 12:00", "end": "2026-03-02 13:00"}
 
 
-@pytest.mark.parametrize("name", ["trades", "tickers", "orderbook_tops"])
+@pytest.mark.parametrize("name", ["trades", "tickers", "orderbook_tops", "orderbooks"])
 def test_times_ascend_whatever_the_order_of_the_file(connect, tmp_path, name):
-    table, row = {"trades": ("trade", trade), "tickers": ("ticker", ticker), "orderbook_tops": ("orderbook", book)}[name]
+    table, row = {
+        "trades": ("trade", trade),
+        "tickers": ("ticker", ticker),
+        "orderbook_tops": ("orderbook", book),
+        "orderbooks": ("orderbook", book),
+    }[name]
     minutes = np.random.default_rng(7).permutation(50)
     write(tmp_path, table, [row(f"12:{m:02}") for m in minutes])
     frame = getattr(connect(tmp_path), name)("BTCUSDT", **WINDOW)
@@ -69,6 +74,7 @@ def test_equal_moments_stand_by_sequence(connect, tmp_path):
     ("trades", "trade", trade, "price"),
     ("tickers", "ticker", ticker, "last_price"),
     ("orderbook_tops", "orderbook", book, "bid_price"),
+    ("orderbooks", "orderbook", book, "bid_price_0"),
 ])  # fmt: skip
 def test_without_a_record_of_arrival_equal_rows_keep_the_files_order(connect, tmp_path, name, table, row, column):
     prices = np.random.default_rng(3).permutation(3_000).astype(float)

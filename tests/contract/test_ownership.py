@@ -17,7 +17,7 @@ TIMES = ["12:00", "12:01", "12:02"]
 def con(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ownership")
     for table, row in {"trade": trade, "ticker": ticker, "kline": kline, "orderbook": book}.items():
-        write(folder, table, [row(t) for t in TIMES])
+        write(folder, table, [row(t, **({"funding_rate": n * 1e-4} if table == "ticker" else {})) for n, t in enumerate(TIMES)])
     with qr.connect(folder) as connection:
         yield connection
 
@@ -26,6 +26,8 @@ CALLS = {
     "trades": lambda con: con.trades("BTCUSDT", limit=3),
     "tickers": lambda con: con.tickers("BTCUSDT", limit=3),
     "orderbook_tops": lambda con: con.orderbook_tops("BTCUSDT", limit=3),
+    "orderbooks": lambda con: con.orderbooks("BTCUSDT", depth=2, limit=3),
+    "funding": lambda con: con.funding("BTCUSDT", limit=3),
     "klines": lambda con: con.klines("BTCUSDT", "1m", limit=3),
     "sql": lambda con: con.sql("SELECT * FROM market_data_trade ORDER BY timestamp"),
     "symbols": lambda con: con.symbols(),

@@ -110,7 +110,7 @@ def test_an_hour_that_daylight_saving_skips_is_there_in_utc(con):
     assert ids(frame) == ["12:00:01"]
 
 
-@pytest.mark.parametrize("call", ["trades", "tickers", "orderbook_tops", "klines"])
+@pytest.mark.parametrize("call", ["trades", "tickers", "orderbook_tops", "orderbooks", "funding", "klines"])
 def test_a_call_without_window_and_limit_shows_how_to_say_one(con, call):
     with pytest.raises(qr.errors.InputError, match="days=7"):
         getattr(con, call)("BTCUSDT")

@@ -8,8 +8,9 @@ import pytest
 
 import qalypto_research as qr
 
-CALLS = ("klines", "trades", "tickers", "orderbook_tops")
+CALLS = ("klines", "trades", "tickers", "orderbook_tops", "orderbooks", "funding")
 SYMBOLS = "BTCUSDT, ETHUSDT, SOLUSDT, XRPUSDT, BNBUSDT, DOGEUSDT, ADAUSDT, DOTUSDT, LINKUSDT, AVAXUSDT"
+SYMBOLS_OF = {call: "symbol" if call == "orderbooks" else "symbols" for call in CALLS}
 INTERVALS = "1m, 5m, 15m, 30m, 1h, 4h, 12h, 1d"
 
 NASTY = (
@@ -38,13 +39,13 @@ NASTY = (
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("symbol", ["BTC/USDT", "BTC-USDT", "BTCUSD", "BTCUSTD"])
 def test_a_mistyped_symbol_is_refused_with_the_one_meant(con, refused, call, symbol):
-    refused(lambda: getattr(con, call)(symbol, hours=1), "symbols", repr(symbol), "did you mean 'BTCUSDT'?", f"allowed: {SYMBOLS}")
+    refused(lambda: getattr(con, call)(symbol, hours=1), SYMBOLS_OF[call], repr(symbol), "did you mean 'BTCUSDT'?", f"allowed: {SYMBOLS}")
 
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("symbols", [None, 5, b"BTCUSDT", ["BTCUSDT", None], [["BTCUSDT"]], []])
 def test_what_is_no_name_is_refused_as_symbols(con, refused, call, symbols):
-    refused(lambda: getattr(con, call)(symbols, hours=1), "symbols")
+    refused(lambda: getattr(con, call)(symbols, hours=1), SYMBOLS_OF[call])
 
 
 @pytest.mark.parametrize("exchange", ["binanse", "binance.com"])
@@ -109,8 +110,8 @@ def test_the_stored_name_of_a_top_of_book_is_not_the_public_one(con, refused):
 @pytest.mark.parametrize("call", CALLS)
 def test_sql_in_a_name_is_refused_by_name_and_never_sent(con, refused, call, nasty):
     ask = getattr(con, call)
-    refused(lambda: ask(nasty, hours=1), "symbols")
-    refused(lambda: ask(["ETHUSDT", nasty], hours=1), "symbols")
+    refused(lambda: ask(nasty, hours=1), SYMBOLS_OF[call])
+    refused(lambda: ask(["ETHUSDT", nasty], hours=1), SYMBOLS_OF[call])
     refused(lambda: ask("BTCUSDT", exchange=nasty, hours=1), "exchange")
     refused(lambda: ask("BTCUSDT", columns=["symbol", nasty], hours=1), "columns")
     refused(lambda: ask("BTCUSDT", start=nasty), "start")
@@ -126,6 +127,29 @@ def test_sql_in_the_arguments_of_candles_is_refused_by_name_and_never_sent(con, 
     refused(lambda: con.klines("BTCUSDT", nasty, days=1), "interval")
     refused(lambda: con.klines("BTCUSDT", days=1, gaps=nasty), "gaps")
     refused(lambda: con.klines("BTCUSDT", days=1, final=nasty), "final")
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+@pytest.mark.parametrize("call", ["tickers", "orderbook_tops", "orderbooks"])
+def test_sql_in_a_bucket_or_depth_is_refused_by_name_and_never_sent(con, refused, call, nasty):
+    refused(lambda: getattr(con, call)("BTCUSDT", hours=1, every=nasty), "every")
+    refused(lambda: con.orderbooks("BTCUSDT", hours=1, depth=nasty), "depth")
+
+
+@pytest.mark.parametrize("every", ["1500us", "0s", "-1s", "1M", "s", 5, 1.0, True, pd.Timedelta(0), np.timedelta64("NaT")])
+@pytest.mark.parametrize("call", ["tickers", "orderbook_tops", "orderbooks"])
+def test_what_is_no_bucket_is_refused(con, refused, call, every):
+    refused(lambda: getattr(con, call)("BTCUSDT", hours=1, every=every), "every")
+
+
+@pytest.mark.parametrize("depth", [0, -1, 1_001, 10**30, 1.0, 10.5, True, False, np.True_, None, "10", [10], np.float64(5), float("nan")])
+def test_a_depth_is_a_whole_number_of_levels(con, refused, depth):
+    refused(lambda: con.orderbooks("BTCUSDT", hours=1, depth=depth), "depth", "from 1 to 1,000")
+
+
+@pytest.mark.parametrize("column", ["bid_price_3", "ask_size_9", "bid_price", "bids_json", "bids_price_0", "bid_price_-1", "bid_price_00"])
+def test_a_level_beyond_the_depth_is_no_column(con, refused, column):
+    refused(lambda: con.orderbooks("BTCUSDT", hours=1, depth=3, columns=column), "columns", "depth=3 has the levels 0 to 2")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import qalypto_research as qr
 from qalypto_research.history.arguments import pick_every
 
-CALLS = ("klines", "trades", "tickers", "orderbook_tops")
+CALLS = ("klines", "trades", "tickers", "orderbook_tops", "orderbooks", "funding")
 NEW_YORK = ZoneInfo("America/New_York")
 
 

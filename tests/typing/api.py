@@ -21,7 +21,12 @@ assert_type(con.klines("BTCUSDT", "1h", days=7, columns=["close"], tz="Asia/Toky
 assert_type(qr.trades("BTCUSDT", minutes=0.5, max_bytes=10**9), pd.DataFrame)
 assert_type(con.trades(["BTCUSDT"], start=dt.datetime(2026, 3, 2, tzinfo=dt.UTC), hours=1), pd.DataFrame)
 assert_type(qr.tickers("BTCUSDT", limit=10), pd.DataFrame)
+assert_type(qr.tickers("BTCUSDT", hours=1, every="1s"), pd.DataFrame)
 assert_type(qr.orderbook_tops("BTCUSDT", limit=10), pd.DataFrame)
+assert_type(qr.orderbook_tops("BTCUSDT", hours=1, every=dt.timedelta(seconds=1)), pd.DataFrame)
+assert_type(qr.orderbooks("BTCUSDT", depth=5, minutes=5, every="1s"), pd.DataFrame)
+assert_type(con.orderbooks(["BTCUSDT", "ETHUSDT"], limit=10, columns="bid_price_0"), pd.DataFrame)
+assert_type(qr.funding(["BTCUSDT"], exchange="all", days=7), pd.DataFrame)
 assert_type(qr.symbols(), pd.DataFrame)
 assert_type(qr.sql("SELECT {x:UInt8} AS x", {"x": 1}), pd.DataFrame)
 assert_type(qr.concat([qr.trades("BTCUSDT", limit=1)], axis=0), pd.DataFrame)
@@ -38,4 +43,5 @@ qr.klines("BTCUSDT", "1h", 7)  # type: ignore[arg-type, call-arg]
 qr.trades("BTCUSDT", days="7")  # type: ignore[arg-type]
 qr.trades("BTCUSDT", every="1s")  # type: ignore[call-arg]
 qr.connect("sample", strict="no")  # type: ignore[arg-type]
+qr.funding("BTCUSDT", days=7, every="1s")  # type: ignore[call-arg]
 con.exchange = "okx"  # type: ignore[misc]

@@ -1,0 +1,98 @@
+"""Archives for the benchmarks, written with NumPy and pyarrow alone and kept between runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+EXCHANGES: Final = ("binance", "bitget", "bybit", "okx")
+SYMBOLS: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT", "DOGEUSDT", "ADAUSDT", "DOTUSDT", "LINKUSDT", "AVAXUSDT")
+START_MS: Final = 1_772_409_600_000
+"""2026-03-02, in milliseconds since 1970 UTC."""
+
+_SERIES: Final = tuple((e, s) for e in EXCHANGES for s in SYMBOLS)
+
+Array = npt.NDArray[Any]
+
+
+def write_books(folder: Path, *, rows: int = 300_000, levels: int = 20, files: int = 6) -> None:
+    """Write `rows` books of `levels` levels a side, over forty series in turn, one every 20 ms."""
+    for part, at in enumerate(np.array_split(np.arange(rows), files)):
+        random = np.random.default_rng(part)
+        best = 600_000 + np.cumsum(random.integers(-3, 4, len(at)))
+        columns: dict[str, Any] = _keys(at, 20)
+        for side, direction in (("bids", -1), ("asks", 1)):
+            gaps = random.integers(1, 4, (len(at), levels))
+            prices = (best[:, None] + direction * np.cumsum(gaps, axis=1)) / 10
+            sizes = np.ceil(random.exponential(5_000.0, prices.shape)) / 1_000
+            columns |= {f"{side}_json": _as_json(prices, sizes), f"{side}_price_0": prices[:, 0], f"{side}_size_0": sizes[:, 0]}
+        order = ("bids_json", "asks_json", "bids_price_0", "asks_price_0", "bids_size_0", "asks_size_0")
+        columns = {name: columns[name] for name in ("timestamp", "exchange", "symbol", *order)}
+        columns |= {"is_snapshot": np.ones(len(at), np.uint8), "sequence_id": pc.cast(pa.array(at), pa.string())}
+        _write(folder / "orderbook" / f"{part:02}.parquet", columns)
+
+
+def write_klines(folder: Path, *, minutes: int = 7_200, updates: int = 9, files: int = 10) -> None:
+    """Write `minutes` one-minute candles of each of forty series: `updates` running rows and a final one each."""
+    stages = updates + 1
+    for part, opened in enumerate(np.array_split(np.arange(minutes), files)):
+        random = np.random.default_rng(part)
+        count = len(opened) * stages * len(_SERIES)
+        minute = np.repeat(opened, stages * len(_SERIES))
+        stage = np.tile(np.repeat(np.arange(1, stages + 1), len(_SERIES)), len(opened))
+        price = np.round(100 + np.cumsum(random.normal(0, 0.01, count)), 2)
+        width = np.round(random.exponential(0.5, count), 2)
+        volume = np.round(stage * random.uniform(1, 2, count), 3)
+        at = START_MS + minute * 60_000
+        columns = _names(np.arange(count)) | {
+            "interval": pa.array(np.zeros(count, np.int8)).cast(pa.int8()),
+            "open": price,
+            "high": price + width,
+            "low": price - width,
+            "close": np.round(price + random.normal(0, 0.1, count), 2),
+            "volume": volume,
+            "quote_volume": volume * price,
+            "num_trades": (stage * 10).astype(np.int32),
+            "close_time": pa.array(at + 59_999).cast(_MS),
+            "is_final": (stage == stages).astype(np.uint8),
+            "_seen": pa.array((at + stage * 60_000 // stages) * 1_000).cast(pa.timestamp("us", tz="UTC")),
+            "_seq": part * count + np.arange(count),
+        }
+        columns["interval"] = pa.DictionaryArray.from_arrays(columns["interval"], pa.array(["1m"]))
+        _write(folder / "kline" / f"{part:02}.parquet", {"timestamp": pa.array(at).cast(_MS)} | columns)
+
+
+_MS: Final = pa.timestamp("ms", tz="UTC")
+
+
+def _keys(at: Array, step_ms: int) -> dict[str, Any]:
+    return {"timestamp": pa.array(START_MS + at * step_ms).cast(_MS)} | _names(at)
+
+
+def _names(at: Array) -> dict[str, Any]:
+    """Return the names of the series in turn."""
+    place = pa.array((at % len(_SERIES)).astype(np.int8))
+    return {
+        "exchange": pa.DictionaryArray.from_arrays(place, pa.array([e for e, _ in _SERIES])),
+        "symbol": pa.DictionaryArray.from_arrays(place, pa.array([s for _, s in _SERIES])),
+    }
+
+
+def _as_json(prices: Array, sizes: Array) -> pa.Array:
+    pairs = pc.binary_join_element_wise(pc.cast(pa.array(prices.ravel()), pa.string()), pc.cast(pa.array(sizes.ravel()), pa.string()), ", ")
+    bounds = pa.array(np.arange(0, len(pairs) + 1, prices.shape[1], dtype=np.int32))
+    return pc.binary_join_element_wise("[[", pc.binary_join(pa.ListArray.from_arrays(bounds, pairs), "], ["), "]]", "")
+
+
+def _write(path: Path, columns: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table({name: a.cast(pa.string()) if isinstance(a, pa.DictionaryArray) else a for name, a in columns.items()})
+    partial = path.with_name(f".{path.name}.partial")
+    pq.write_table(table, partial, compression="lz4", use_dictionary=["exchange", "symbol", "interval"], row_group_size=1 << 17)
+    partial.replace(path)
