@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +53,7 @@ def write_klines(folder: Path, *, minutes: int = 7_200, updates: int = 9, files:
         volume = np.round(stage * random.uniform(1, 2, count), 3)
         at = START_MS + minute * 60_000
         columns = _names(np.arange(count)) | {
-            "interval": pa.array(np.zeros(count, np.int8)).cast(pa.int8()),
+            "interval": pa.DictionaryArray.from_arrays(np.zeros(count, np.int8), ["1m"]),
             "open": price,
             "high": price + width,
             "low": price - width,
@@ -64,7 +66,6 @@ def write_klines(folder: Path, *, minutes: int = 7_200, updates: int = 9, files:
             "_seen": pa.array((at + stage * 60_000 // stages) * 1_000).cast(pa.timestamp("us", tz="UTC")),
             "_seq": part * count + np.arange(count),
         }
-        columns["interval"] = pa.DictionaryArray.from_arrays(columns["interval"], pa.array(["1m"]))
         _write(folder / "kline" / f"{part:02}.parquet", {"timestamp": pa.array(at).cast(_MS)} | columns)
 
 
@@ -96,3 +97,11 @@ def _write(path: Path, columns: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     pq.write_table(table, partial, compression="lz4", use_dictionary=["exchange", "symbol", "interval"], row_group_size=1 << 17)
     partial.replace(path)
+
+
+if __name__ == "__main__":  # in a process of its own, since a test may write only into its temporary folder
+    target = Path(sys.argv[2])
+    {"books": write_books, "klines": write_klines}[sys.argv[1]](target)
+    # Last, so that an archive that has one is whole.
+    facts = {"source": "made for the benchmarks", "synthetic": True, "schema_version": 1}
+    (target / "manifest.json").write_text(json.dumps(facts), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The archives the benchmarks read: generated trades of one day in 24 files, kept between runs."""
+"""The archives the benchmarks read, kept between runs: generated trades of one day in 24 files, books and candles made here."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ def generated(name: str, trades: int) -> Path:
     return folder
 
 
+def made(kind: str, name: str) -> Path:
+    """Return the folder of an archive that `archives` writes."""
+    folder = FOLDER / name
+    if not (folder / "manifest.json").exists():
+        subprocess.run([sys.executable, str(Path(__file__).with_name("archives.py")), kind, str(folder)], check=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def trades_archive() -> Path:
     return generated("trades-5m", 5_000_000)
@@ -27,3 +35,15 @@ def trades_archive() -> Path:
 @pytest.fixture(scope="session")
 def twenty_million_archive() -> Path:
     return generated("trades-20m", 20_000_000)
+
+
+@pytest.fixture(scope="session")
+def books_archive() -> Path:
+    """300,000 books of 20 levels a side, over 40 series."""
+    return made("books", "books-20")
+
+
+@pytest.fixture(scope="session")
+def klines_archive() -> Path:
+    """288,000 candles of 1m, over 40 series, in ten rows each."""
+    return made("klines", "klines-10")
