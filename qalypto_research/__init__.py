@@ -16,7 +16,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qalypto_research import errors
     from qalypto_research.connection import Connection
-    from qalypto_research.default import connect, funding, klines, orderbook_tops, orderbooks, sql, symbols, tickers, trades
+    from qalypto_research.default import (
+        batches,
+        compare,
+        connect,
+        funding,
+        klines,
+        orderbook_tops,
+        orderbooks,
+        spreads,
+        sql,
+        symbols,
+        tickers,
+        trades,
+    )
     from qalypto_research.errors import QalyptoError
     from qalypto_research.schema.frames import concat
 
@@ -25,6 +38,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Connection",
     "QalyptoError",
+    "batches",
+    "compare",
     "concat",
     "connect",
     "errors",
@@ -32,6 +47,7 @@ __all__ = [
     "klines",
     "orderbook_tops",
     "orderbooks",
+    "spreads",
     "sql",
     "symbols",
     "tickers",
@@ -42,12 +58,15 @@ __all__ = [
 _HOMES = {
     "Connection": "connection",
     "QalyptoError": "errors",
+    "batches": "default",
+    "compare": "default",
     "concat": "schema.frames",
     "connect": "default",
     "funding": "default",
     "klines": "default",
     "orderbook_tops": "default",
     "orderbooks": "default",
+    "spreads": "default",
     "sql": "default",
     "symbols": "default",
     "tickers": "default",

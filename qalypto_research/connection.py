@@ -20,7 +20,7 @@ from qalypto_research.clock import Clock, Reading, from_us, to_us
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.engine.snapshot import Snapshot
 from qalypto_research.errors import ArchiveError, ConfigurationError, RangeError, UnknownNameError
-from qalypto_research.history import api, depth, inventory, rates, statements
+from qalypto_research.history import api, depth, inventory, parts, rates, statements, venues
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS
 from qalypto_research.timerange import TimeLike, parse_time
 
@@ -76,6 +76,9 @@ class Connection:
     orderbook_tops = api.orderbook_tops
     orderbooks = depth.orderbooks
     funding = rates.funding
+    batches = parts.batches
+    compare = venues.compare
+    spreads = venues.spreads
     symbols = inventory.symbols
     sql = statements.sql
 

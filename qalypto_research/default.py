@@ -16,7 +16,7 @@ from qalypto_research.archive.sample import sample_root
 from qalypto_research.config import Settings
 from qalypto_research.connection import Connection, Options, open_archive, open_sample
 from qalypto_research.errors import ConfigurationError, InputError, SampleDataWarning, UnknownNameError, warn_caller
-from qalypto_research.history import api, depth, inventory, rates, statements
+from qalypto_research.history import api, depth, inventory, parts, rates, statements, venues
 from qalypto_research.timerange import DurationLike, TimeLike, parse_duration
 
 P = ParamSpec("P")
@@ -214,5 +214,8 @@ tickers = _on_default(api.tickers)
 orderbook_tops = _on_default(api.orderbook_tops)
 orderbooks = _on_default(depth.orderbooks)
 funding = _on_default(rates.funding)
+batches = _on_default(parts.batches)
+compare = _on_default(venues.compare)
+spreads = _on_default(venues.spreads)
 symbols = _on_default(inventory.symbols)
 sql = _on_default(statements.sql)

@@ -73,7 +73,7 @@ class ClientPool:
     def __init__(self, *, read_only: bool = False) -> None:
         self._settings = SETTINGS | (_READ_ONLY if read_only else {})
         self._idle: list[Client] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may need a client while one is being taken
         self._closed = False
 
     @contextmanager

@@ -63,7 +63,8 @@ class EmbeddedEngine:
         self._said: set[DataFile] = set()
         self._pool = ClientPool()
         self._user_pool = ClientPool(read_only=True)
-        self._lock = threading.Lock()
+        # Again by the same thread: what an abandoned iteration holds is let go by the collector, which may run anywhere.
+        self._lock = threading.RLock()
         self._moments: dict[str, Moments] = {}
         self._builder = Builder(self._pool.borrow, roots, strict)
         self._catalog: Catalog | None = None
@@ -234,7 +235,9 @@ class EmbeddedEngine:
         return catalog
 
     def _drop(self, catalog: Catalog) -> None:
-        moments = self._moments.pop(catalog.database)
+        moments = self._moments.pop(catalog.database, None)
+        if moments is None:
+            return
         databases = [catalog.database, *moments.names()]
         try:
             moments.drop()

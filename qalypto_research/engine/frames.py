@@ -14,7 +14,9 @@ from qalypto_research.engine.arrow import NAT, not_utf8, own_texts
 from qalypto_research.schema.frames import VOCABULARY, FrameColumn, category
 
 _PER_MICROSECOND: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
-_STORED: Final = {"time": np.int64, "number": np.float64, "flag": np.bool_}
+_NULL: Final = -1
+"""Code of a category that is not there."""
+_STORED: Final = {"time": np.int64, "number": np.float64, "count": np.int64, "flag": np.bool_}
 
 
 class FrameBuilder:
@@ -62,22 +64,13 @@ class FrameBuilder:
                 codes = self._codes[column.name]
                 _fill(self._arrays[column.name], start, chunks, lambda chunk, c=column, codes=codes: _recode(c.name, chunk, codes))
             else:
-                convert = {"time": _microseconds, "number": _numbers, "flag": _flags}[column.kind]
+                convert = {"time": _microseconds, "number": _numbers, "count": _numbers, "flag": _flags}[column.kind]
                 _fill(self._arrays[column.name], start, chunks, convert)
 
-    def finish(self, tz: Any = "UTC", *, newest: int | None = None) -> pd.DataFrame:
-        """Return the frame.
-
-        Parameters
-        ----------
-        tz : str or tzinfo
-            Zone of the index.
-        newest : int, optional
-            Keep only the last so many rows.
-        """
-        first = max(0, self._rows - newest) if newest is not None else 0
-        index = pd.DatetimeIndex(self._taken(self._index, first).view("datetime64[us]"), name="timestamp").tz_localize("UTC")
-        data = {c.name: self._finished(c, first) for c in self._columns}
+    def finish(self, tz: Any = "UTC") -> pd.DataFrame:
+        """Return the frame, its index in the zone `tz`."""
+        index = pd.DatetimeIndex(self._taken(self._index).view("datetime64[us]"), name="timestamp").tz_localize("UTC")
+        data = {c.name: self._finished(c) for c in self._columns}
         return pd.DataFrame(data, index=index if tz == "UTC" else index.tz_convert(tz), copy=False)
 
     def _reserve(self, rows: int) -> None:
@@ -87,15 +80,15 @@ class FrameBuilder:
         self._index = np.resize(self._index, self._capacity)
         self._arrays = {name: np.resize(array, self._capacity) for name, array in self._arrays.items()}
 
-    def _taken(self, array: npt.NDArray[Any], first: int) -> npt.NDArray[Any]:
-        part = array[first : self._rows]
+    def _taken(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        part = array[: self._rows]
         # A frame must not hold on to much more than it shows.
         return part if part.size > 0.9 * array.size else part.copy()
 
-    def _finished(self, column: FrameColumn, first: int) -> Any:
+    def _finished(self, column: FrameColumn) -> Any:
         if column.kind == "text":
-            return _text_array(pa.chunked_array(self._texts[column.name], pa.large_string()).slice(first))
-        values = self._taken(self._arrays[column.name], first)
+            return _text_array(pa.chunked_array(self._texts[column.name], pa.large_string()))
+        values = self._taken(self._arrays[column.name])
         if column.kind == "time":
             return pd.DatetimeIndex(values.view("datetime64[us]")).tz_localize("UTC").array
         if column.kind in VOCABULARY:
@@ -129,17 +122,20 @@ def _flags(chunk: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def _recode(name: str, chunk: pa.DictionaryArray, codes: dict[str, int]) -> npt.NDArray[np.int16]:
-    """Return the frame's codes for a chunk's own; names not met before get the next code."""
-    indices = chunk.indices.to_numpy(zero_copy_only=False)
+    """Return the frame's codes for a chunk's own, -1 for NULL; names not met before get the next code."""
     try:
         names = chunk.dictionary.to_pylist()
     except UnicodeDecodeError as error:
         raise not_utf8(name) from error
+    indices = chunk.indices
+    if chunk.null_count:
+        indices = indices.cast(pa.int64()).fill_null(len(names))
+    indices = indices.to_numpy(zero_copy_only=False)
     # ClickHouse puts a blank into every dictionary: only names in use may become categories.
     used = np.bincount(indices, minlength=len(names)) > 0
-    lookup = np.zeros(len(names), np.int16)
+    lookup = np.full(len(names) + 1, _NULL, np.int16)
     for i, value in enumerate(names):
-        if used[i]:
+        if used[i] and value is not None:
             lookup[i] = codes.setdefault(value, len(codes))
     return np.asarray(lookup[indices])
 
@@ -148,7 +144,8 @@ def _categorical(column: FrameColumn, values: npt.NDArray[np.int16], codes: dict
     dtype = category(column.kind, codes)
     position = {name: i for i, name in enumerate(dtype.categories)}
     order = np.fromiter((position[name] for name in codes), np.int16, len(codes))
-    final = values if np.array_equal(order, np.arange(len(codes))) else order[values]
+    # NULL, which is -1, takes the last place, and stays what it is.
+    final = values if np.array_equal(order, np.arange(len(codes))) else np.append(order, np.int16(_NULL))[values]
     return pd.Categorical.from_codes(final, dtype=dtype, validate=False)
 
 

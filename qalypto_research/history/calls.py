@@ -1,9 +1,9 @@
-"""What all calls on a table share: their arguments checked against one snapshot, and the facts on the answer."""
+"""What all calls on a table share: arguments checked against one snapshot, warnings, and the facts on the answer."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -22,6 +22,8 @@ from qalypto_research.timerange import DurationLike, TimeLike, Window, parse_lim
 
 _QUIET: Final = dt.timedelta(minutes=1)
 """A market may be quiet for so long: a table that begins within this of a range covers it."""
+
+_SHOWN: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +116,26 @@ def read_table(con: Reader, frame: Frame, ask: Ask) -> pd.DataFrame:
 
 def warn_of_less(call: Call) -> None:
     """Warn where the answer will be short: of series without a row in this table, and of a range that begins before it."""
-    _warn_of_absent(call)
-    _warn_of_start(call)
+    warn_of_absent(call)
+    warn_of_start(call)
 
 
-def _warn_of_absent(call: Call) -> None:
+def warn_of_absent(call: Call) -> None:
     """Warn of series that are known here, but not in this table."""
     table = call.query.table
     there = {(s.exchange, s.symbol) for s in call.snapshot.series() if s.table == table.name}
-    absent = [f"{exchange} {symbol}" for exchange, symbol in call.pairs if (exchange, symbol) not in there]
+    absent = [pair for pair in call.pairs if pair not in there]
     if absent:
-        shown = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
-        warn_caller(f"{table.sql_name} has no row of {shown} here", GapWarning)
+        warn_caller(f"{table.sql_name} has no row of {list_pairs(absent)} here", GapWarning)
 
 
-def _warn_of_start(call: Call) -> None:
+def list_pairs(pairs: Sequence[tuple[str, str]]) -> str:
+    """Return the first few of `pairs` and how many more there are, for people."""
+    shown = ", ".join(f"{exchange} {symbol}" for exchange, symbol in pairs[:_SHOWN])
+    return shown + (f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else "")
+
+
+def warn_of_start(call: Call) -> None:
     """Warn where the range begins well before the table does: the answer is then shorter than what was asked for."""
     table, start = call.query.table, call.window.start
     recorded = call.snapshot.first_timestamp(table)

@@ -14,7 +14,7 @@ from qalypto_research.errors import RangeError
 from qalypto_research.history.calls import Call
 from qalypto_research.history.forming import build_forming
 from qalypto_research.history.gaps import find_holes
-from qalypto_research.history.query import candle_query
+from qalypto_research.history.query import CandleQuery, Span, candle_query
 from qalypto_research.schema.frames import KLINES, concat, epoch_us
 from qalypto_research.schema.tables import KLINE
 from qalypto_research.schema.vocabulary import INTERVAL_MS
@@ -73,6 +73,25 @@ def hint_of_intervals(call: Call, interval: str) -> str:
         return ""
     listed = ", ".join(name for name in INTERVAL_MS if name in there)
     return f". There are no candles of {interval} here at all; there are {listed}" if there else ". There are no candles here at all"
+
+
+def whole_candles(call: Call, interval: str) -> tuple[CandleQuery, Window]:
+    """Return the query for the final candles of `call` and the window they stand for; that of ``read_candles``."""
+    step_us = INTERVAL_MS[interval] * 1_000
+    now_us = to_us(call.snapshot.moment)
+    newest_us = now_us // step_us * step_us
+    query = candle_query(call.query, interval, call.snapshot.moment, final=True)
+    if not call.window.relative:
+        return query, call.window
+    window = _whole(call.window, newest_us, step_us, interval, final=True)
+    settling_us = SETTLING_US + call.snapshot.delay // dt.timedelta(microseconds=1)
+    if now_us - newest_us < settling_us:
+        last = Span(from_us(newest_us - step_us), from_us(newest_us))
+        arrived = call.snapshot.fetch(*query.count_by(last, INTERVAL_MS[interval])).column("rows").to_pylist()
+        if sum(arrived) < len(call.pairs):
+            shift = pd.Timedelta(microseconds=step_us)
+            window = replace(window, start=window.start and window.start - shift, end=window.end - shift, until=window.end - shift)
+    return query, window
 
 
 def _whole(window: Window, newest_us: int, step_us: int, interval: str, *, final: bool) -> Window:

@@ -66,6 +66,16 @@ class TableQuery:
     conditions: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def reduces(self) -> bool:
+        """Whether a row of the answer stands for several of the table: a limit then does not bound what is read."""
+        return False
+
+    @property
+    def grain_ms(self) -> int:
+        """Where the answer may be cut: at multiples of so many milliseconds since 1970."""
+        return 1
+
     def select(self, span: Span, *, newest: int | None = None) -> tuple[str, dict[str, Any]]:
         """Return the statement for the rows in `span`, ascending, and its parameters.
 
@@ -114,11 +124,6 @@ class TableQuery:
         )
         return statement, parameters
 
-    @property
-    def grid_ms(self) -> int:
-        """Length of the stretches of time, on a grid that starts at 1970, that must be read in one piece."""
-        return 1
-
     def _where(self, span: Span) -> tuple[str, dict[str, Any]]:
         conditions = list(self.conditions)
         parameters = dict(self.parameters)
@@ -165,7 +170,13 @@ class LastRowQuery(TableQuery):
     every_ms: int = 1
 
     @property
-    def grid_ms(self) -> int:
+    def reduces(self) -> bool:
+        """See ``TableQuery``."""
+        return True
+
+    @property
+    def grain_ms(self) -> int:
+        """See ``TableQuery``: no bucket may be cut."""
         return self.every_ms
 
     def _bucket(self) -> str:
@@ -195,6 +206,11 @@ class CandleQuery(TableQuery):
     The final row wins, then the largest volume, then the one that came last. Among running rows, where it is known
     when each was current, the one that came last wins, then the largest volume.
     """
+
+    @property
+    def reduces(self) -> bool:
+        """See ``TableQuery``."""
+        return True
 
     def _count(self) -> str:
         return f"uniqExact({', '.join(self._keys())})"

@@ -31,6 +31,11 @@ class Reader(Protocol):
         """Whether the connection's now is its own clock's, not wall time."""
         ...
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        ...
+
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Read the clock once and lend what is known then."""
         ...

@@ -7,13 +7,14 @@ the timestamp, so slices of time laid end to end are in order; each is small, an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
 
-from qalypto_research.clock import from_us
+from qalypto_research.clock import from_us, to_us
 from qalypto_research.engine.frames import FrameBuilder
 from qalypto_research.engine.progress import Progress
 from qalypto_research.engine.snapshot import Snapshot
@@ -33,6 +34,40 @@ _SIZES: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
 _STRETCHES: Final = 1_000
 """How finely rows are counted over a window to find slices of about equal size."""
 
+_FOREVER_MS: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to read an answer slice by slice.
+
+    Attributes
+    ----------
+    slices : tuple of Span
+        Consecutive.
+    rows : int
+        Rows of the answer.
+    surplus : int
+        Rows that come first in the slices and are not of the answer, where a limit keeps the newest.
+    """
+
+    slices: tuple[Span, ...]
+    rows: int
+    surplus: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A range of milliseconds since 1970, the rows of the answer in it, and the rows of the table read for them."""
+
+    start_ms: int
+    end_ms: int
+    rows: int
+    read: int
+
+    def too_much(self, slice_rows: int, grain_ms: int) -> bool:
+        return self.read > slice_rows and self.end_ms - self.start_ms > grain_ms
+
 
 def read_frame(
     snapshot: Snapshot, query: TableQuery, window: Window, *, limit: int | None, max_bytes: int, tz: Any, label: str
@@ -48,23 +83,31 @@ def read_frame(
     """
     span = Span(window.start, window.until)
     per_row = bytes_per_row(query.columns)
-    most = snapshot.rows_at_most(query.table, span.start, span.end)
-    most = most if limit is None else min(most, limit)
-    if most <= _slice_rows(per_row) and most * per_row <= max_bytes:
+    read = snapshot.rows_at_most(query.table, span.start, span.end)
+    most = read if limit is None else min(read, limit)
+    if (read if query.reduces else most) <= slice_rows(per_row) and most * per_row <= max_bytes:
         statement, parameters = query.select(span, newest=limit)
         table = snapshot.fetch(statement, parameters, label=label)
         builder = FrameBuilder(query.columns, table.num_rows)
         builder.append(table)
         return builder.finish(tz)
-    slices, rows = _slices(snapshot, query, span, limit)
-    if rows * per_row > max_bytes:
-        raise too_large(rows, per_row, max_bytes)
-    builder = FrameBuilder(query.columns, rows)
-    with Progress(label, rows) as progress:
-        for part in slices:
-            builder.append(snapshot.fetch(*query.select(part)))
+    plan = plan_slices(snapshot, query, span, limit=limit, most=slice_rows(per_row), label="counting")
+    if plan.rows * per_row > max_bytes:
+        raise too_large(plan.rows, per_row, max_bytes)
+    builder = FrameBuilder(query.columns, plan.rows)
+    surplus = plan.surplus
+    with Progress(label, plan.rows) as progress:
+        for part in plan.slices:
+            table, surplus = without_first(snapshot.fetch(*query.select(part)), surplus)
+            builder.append(table)
             progress.reach(builder.rows)
-    return builder.finish(tz, newest=limit)
+    return builder.finish(tz)
+
+
+def without_first(table: pa.Table, surplus: int) -> tuple[pa.Table, int]:
+    """Return `table` without its first `surplus` rows, and how many are still to be left out of the next."""
+    left_out = min(surplus, table.num_rows)
+    return table.slice(left_out), surplus - left_out
 
 
 def read_slices(snapshot: Snapshot, query: TableQuery, window: Window, *, label: str) -> Iterator[pa.Table]:
@@ -76,55 +119,79 @@ def read_slices(snapshot: Snapshot, query: TableQuery, window: Window, *, label:
         ClickHouse refused or broke off.
     """
     span = Span(window.start, window.until)
-    if snapshot.rows_at_most(query.table, span.start, span.end) <= _slice_rows(bytes_per_row(query.columns)):
+    most = slice_rows(bytes_per_row(query.columns))
+    if snapshot.rows_at_most(query.table, span.start, span.end) <= most:
         yield snapshot.fetch(*query.select(span), label=label)
         return
-    slices, _ = _slices(snapshot, query, span, None)
-    with Progress(label, len(slices)) as progress:
-        for done, part in enumerate(slices, 1):
+    plan = plan_slices(snapshot, query, span, limit=None, most=most)
+    with Progress(label, len(plan.slices)) as progress:
+        for done, part in enumerate(plan.slices, 1):
             yield snapshot.fetch(*query.select(part))
             progress.reach(done)
 
 
-def _slice_rows(per_row: int) -> int:
+def slice_rows(per_row: int) -> int:
+    """Return how many rows of so many bytes a slice may read."""
     return max(1, min(SLICE_ROWS, SLICE_BYTES // per_row))
 
 
-def _slices(snapshot: Snapshot, query: TableQuery, span: Span, limit: int | None) -> tuple[list[Span], int]:
-    """Return consecutive slices of `span`, and the rows of the answer in them.
+def plan_slices(snapshot: Snapshot, query: TableQuery, span: Span, *, limit: int | None, most: int, label: str | None = None) -> Plan:
+    """Count, and return consecutive slices of `span` that each read about `most` rows of the table; no bucket of time is cut.
 
-    The rows they come from are read in one piece, so it is these that a slice has about ``SLICE_ROWS`` of, and no
-    bucket of time is cut. With a `limit` only as many slices as hold the newest rows.
+    With a `limit` only as many slices as hold the newest rows.
     """
-    start = span.start or snapshot.first_timestamp(query.table)
+    # Nothing lies before the table: a range that begins long before it is not counted in long stretches.
+    known = [t for t in (span.start, snapshot.first_timestamp(query.table)) if t is not None]
     end = span.end or snapshot.moment
-    width_ms = max(1, int((end - start) / pd.Timedelta(milliseconds=1)) // _STRETCHES) if start is not None and start < end else 60_000
-    statement, parameters = query.count_by(span, -(-width_ms // query.grid_ms) * query.grid_ms)
-    counts = snapshot.fetch(statement, parameters, label="counting")
-    starts, rows, read = (counts.column(name).to_pylist() for name in ("start_ms", "rows", "read"))
-    total = sum(rows)
-    if limit is not None:
-        while len(rows) > 1 and total - rows[0] >= limit:
-            total -= rows[0]
-            starts, rows, read = starts[1:], rows[1:], read[1:]
-        total = min(total, limit)
-    return _cut(starts, read, span, _slice_rows(bytes_per_row(query.columns)), narrowed=limit is not None), total
+    length_ms = int((end - max(known)) / pd.Timedelta(milliseconds=1)) if known else 60_000 * _STRETCHES
+    stretches = _newest(_counted(snapshot, query, span, length_ms, label), limit)
+    # Rows may lie so close together that one stretch holds many slices.
+    while any(s.too_much(most, query.grain_ms) for s in stretches):
+        finer: list[_Stretch] = []
+        for s in stretches:
+            too_much = s.too_much(most, query.grain_ms)
+            inner = Span(from_us(s.start_ms * 1_000), from_us(s.end_ms * 1_000))
+            finer += _counted(snapshot, query, inner, s.end_ms - s.start_ms, None) if too_much else [s]
+        stretches = _newest(finer, limit)
+    held = sum(s.rows for s in stretches)
+    rows = held if limit is None else min(held, limit)
+    return Plan(_cut(stretches, span, most, narrowed=limit is not None), rows, held - rows)
 
 
-def _cut(starts: list[int], read: list[int], span: Span, most: int, *, narrowed: bool) -> list[Span]:
+def _counted(snapshot: Snapshot, query: TableQuery, span: Span, length_ms: int, label: str | None) -> list[_Stretch]:
+    """Count the rows in `span`, which is about so long, by stretches that may be told apart in the answer."""
+    width_ms = max(1, -(-length_ms // (_STRETCHES * query.grain_ms))) * query.grain_ms
+    statement, parameters = query.count_by(span, width_ms)
+    counts = snapshot.fetch(statement, parameters, label=label)
+    columns = (counts.column(name).to_pylist() for name in ("start_ms", "rows", "read"))
+    # Stretches lie on a grid of their own: the first and the last may reach beyond the span.
+    first = 0 if span.start is None else -(-to_us(span.start) // 1_000)
+    last = _FOREVER_MS if span.end is None else -(-to_us(span.end) // 1_000)
+    return [_Stretch(max(start, first), min(start + width_ms, last), rows, read) for start, rows, read in zip(*columns, strict=True)]
+
+
+def _newest(stretches: list[_Stretch], limit: int | None) -> list[_Stretch]:
+    """Return the last of `stretches`, as many as hold `limit` rows."""
+    if limit is None:
+        return stretches
+    first, held = len(stretches), 0
+    while first and held < limit:
+        first -= 1
+        held += stretches[first].rows
+    return stretches[first:]
+
+
+def _cut(stretches: list[_Stretch], span: Span, slice_rows: int, *, narrowed: bool) -> tuple[Span, ...]:
     bounds = []
     held = 0
-    for start, count in zip(starts, read, strict=True):
-        if held and held + count > most:
-            bounds.append(from_us(start * 1_000))
+    for stretch in stretches:
+        if held and held + stretch.read > slice_rows:
+            bounds.append(from_us(stretch.start_ms * 1_000))
             held = 0
-        held += count
-    first = span.start
-    if narrowed and starts:
-        begin = from_us(starts[0] * 1_000)
-        first = begin if first is None else max(first, begin)
+        held += stretch.read
+    first = from_us(stretches[0].start_ms * 1_000) if narrowed and stretches else span.start
     edges = [first, *bounds, span.end]
-    return [Span(a, b) for a, b in pairwise(edges)]
+    return tuple(Span(a, b) for a, b in pairwise(edges))
 
 
 def too_large(rows: int, per_row: int, max_bytes: int, *, at_least: bool = False) -> ResultTooLargeError:

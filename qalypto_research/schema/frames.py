@@ -1,7 +1,7 @@
 """The frame contract: which columns a frame has, and of which dtypes.
 
-Index ``timestamp`` (``datetime64[us, UTC]``), names as unordered categories, numbers float64 with NaN for NULL, flags
-bool, ids str, times ``datetime64[us, UTC]``.
+Index ``timestamp`` (``datetime64[us, UTC]``), names as unordered categories, numbers float64 with NaN for NULL, counts
+that a query made int64 (they are never NULL), flags bool, ids str, times ``datetime64[us, UTC]``.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ VOCABULARY: Final[dict[Kind, tuple[str, ...]]] = {
 
 TIME_DTYPE: Final = "datetime64[us, UTC]"
 
-_DTYPES: Final[dict[Kind, str]] = {"time": TIME_DTYPE, "number": "float64", "flag": "bool", "text": "str"}
+_DTYPES: Final[dict[Kind, str]] = {"time": TIME_DTYPE, "number": "float64", "count": "int64", "flag": "bool", "text": "str"}
 
-_BYTES: Final[dict[Kind, int]] = {"time": 8, "number": 8, "flag": 1, "text": 24}
+_BYTES: Final[dict[Kind, int]] = {"time": 8, "number": 8, "count": 8, "flag": 1, "text": 24}
 """Bytes a value takes in a frame; a text is taken to have 16 characters. A category takes one."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameColumn:
-    """A column of a frame and the table's column it shows.
+    """A column of a frame and what it shows: a column of the table, or one that the query derives.
 
     Attributes
     ----------
     name : str
         In the frame.
     source : Column
-        In the table.
+        In the table, or as the query makes it.
     place : int or None
         Of a side of the book, which of its numbers (price, size, price, size, ...) it shows; None: the column as it is.
     """
@@ -67,7 +67,7 @@ class Frame:
     table : Table
         Where its rows come from.
     columns : tuple of FrameColumn
-        In the table's order, without the index.
+        In the table's order, derived ones in that of the call; without the index.
     hint : str
         What to tell who asks for a column that it does not have.
     """
@@ -133,6 +133,38 @@ def orderbooks_of(depth: int) -> Frame:
 _AROUND_LEVELS: Final = (("exchange", "symbol"), ("is_snapshot", "sequence_id"))
 
 
+def _derived(name: str, kind: Kind, unit: str, meaning: str) -> FrameColumn:
+    """Return a column that no table has: the query makes it, under this name."""
+    made = {"number": "Nullable(Float64)", "count": "Int64", "exchange": "Nullable(String)"}[kind]
+    return FrameColumn(name, Column(name, made, kind, "", unit, meaning))
+
+
+SPREADS: Final = Frame(
+    "spreads",
+    TICKER,
+    (
+        FrameColumn("symbol", TICKER.column("symbol")),
+        _derived("exchanges", "count", "", "exchanges with a ticker in the bucket"),
+        _derived("bid_price", "number", "quote currency", "best bid over the exchanges"),
+        _derived("bid_exchange", "exchange", "", "who bids it; the first by name where several do"),
+        _derived("ask_price", "number", "quote currency", "best ask over the exchanges"),
+        _derived("ask_exchange", "exchange", "", "who asks it; the first by name where several do"),
+        _derived("mid_price", "number", "quote currency", "middle of the best bid and the best ask"),
+        _derived("spread", "number", "quote currency", "best ask less best bid"),
+        _derived("spread_bps", "number", "basis points", "spread of mid_price"),
+        _derived("min_price", "number", "quote currency", "lowest last_price of the exchanges"),
+        _derived("max_price", "number", "quote currency", "highest last_price of the exchanges"),
+        _derived("avg_price", "number", "quote currency", "mean last_price of the exchanges"),
+        _derived("range_bps", "number", "basis points", "max_price less min_price, of avg_price"),
+    ),
+)
+
+_CATEGORIES: Final[dict[str, Kind]] = {
+    c.name: c.kind for frame in (TRADES, TICKERS, KLINES, ORDERBOOK_TOPS, SPREADS) for c in frame.columns if c.kind in VOCABULARY
+}
+"""Every column that is a category, by its name in frames."""
+
+
 def category(kind: Kind, values: Iterable[str] = ()) -> pd.CategoricalDtype:
     """Return the category of `kind`: the documented vocabulary, whole, and then those of `values` beyond it."""
     known = VOCABULARY[kind]
@@ -172,7 +204,7 @@ def concat(frames: Iterable[pd.DataFrame], **options: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Rows in the order given. Columns ``exchange``, ``symbol``, ``side`` and ``interval`` stay categories: the
+        Rows in the order given. Names of exchanges, symbols, sides and intervals stay categories: the
         documented names first, others after them by spelling. ``attrs["qalypto"]`` holds ``parts``, the facts of each
         frame, and ``synthetic``, true if any of them is.
 
@@ -208,14 +240,14 @@ def concat(frames: Iterable[pd.DataFrame], **options: Any) -> pd.DataFrame:
 
 def _with_categories(frame: pd.DataFrame, frames: list[pd.DataFrame]) -> pd.DataFrame:
     changed = {}
-    for kind in VOCABULARY:
-        if kind not in frame.columns or not isinstance(frame[kind].dtype, pd.CategoricalDtype):
+    for name, kind in _CATEGORIES.items():
+        if name not in frame.columns or not isinstance(frame[name].dtype, pd.CategoricalDtype):
             continue
         values: set[str] = set()
         for other in frames:
-            if kind in other.columns and isinstance(other[kind].dtype, pd.CategoricalDtype):
-                values.update(other[kind].cat.categories)
-        changed[kind] = frame[kind].cat.set_categories(category(kind, values).categories)
+            if name in other.columns and isinstance(other[name].dtype, pd.CategoricalDtype):
+                values.update(other[name].cat.categories)
+        changed[name] = frame[name].cat.set_categories(category(kind, values).categories)
     united: pd.DataFrame = frame.assign(**changed)
     return united
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from qalypto_research.schema.vocabulary import INTERVAL_MS
 
-Kind = Literal["time", "number", "flag", "text", "exchange", "symbol", "side", "interval"]
+Kind = Literal["time", "number", "count", "flag", "text", "exchange", "symbol", "side", "interval"]
 """What a column becomes in a frame: see ``schema.frames``. The last four are categories."""
 
 

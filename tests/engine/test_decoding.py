@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from qalypto_research.engine.frames import FrameBuilder
-from qalypto_research.schema.frames import KLINES, TICKERS, TRADES
+from qalypto_research.schema.frames import KLINES, SPREADS, TICKERS, TRADES
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT", "DOGEUSDT", "ADAUSDT", "DOTUSDT", "LINKUSDT", "AVAXUSDT"]
 
@@ -119,15 +119,19 @@ def test_more_rows_than_expected_and_fewer_are_right(capacity):
     assert [t.value // 10**6 for t in frame["next_funding_time"]] == list(range(10))
 
 
-@pytest.mark.parametrize(
-    ("newest", "expected"), [(3, ["7", "8", "9"]), (10, [str(n) for n in range(10)]), (99, [str(n) for n in range(10)])]
-)
-def test_only_the_newest_rows_may_be_kept(newest, expected):
-    builder = FrameBuilder(columns(TRADES, "trade_id", "price"), 10)
-    builder.append(pa.table({"timestamp": times(10), "trade_id": [str(n) for n in range(10)], "price": np.arange(10.0)}))
-    frame = builder.finish(newest=newest)
-    assert list(frame["trade_id"]) == expected
-    assert frame["price"].tolist() == [float(n) for n in expected]
+@pytest.mark.parametrize("beyond", ["bitmex", "zeta"])
+def test_a_name_that_is_not_there_is_nan_beside_names_beyond_the_documented(beyond):
+    """Nobody asks, then a venue that comes before or after another one unknown: codes are set anew at the end."""
+    cols = columns(SPREADS, "bid_exchange", "exchanges")
+    tables = [
+        pa.table({"timestamp": times(3), "bid_exchange": named([1, None, 2], ["", "okx", "kraken"]), "exchanges": pa.array([2, 0, 1])}),
+        pa.table({"timestamp": times(2, 3), "bid_exchange": named([None, 0], [beyond]), "exchanges": pa.array([7, 8])}),
+    ]
+    frame = build(cols, *tables)
+    assert [x if isinstance(x, str) else None for x in frame["bid_exchange"]] == ["okx", None, "kraken", None, beyond]
+    assert list(frame["bid_exchange"].cat.categories) == ["binance", "bitget", "bybit", "okx", *sorted(["kraken", beyond])]
+    assert frame["exchanges"].tolist() == [2, 0, 1, 7, 8]
+    assert frame["exchanges"].dtype == np.int64
 
 
 def test_nothing_appended_is_an_empty_frame():

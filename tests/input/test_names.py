@@ -8,7 +8,7 @@ import pytest
 
 import qalypto_research as qr
 
-CALLS = ("klines", "trades", "tickers", "orderbook_tops", "orderbooks", "funding")
+CALLS = ("klines", "trades", "tickers", "orderbook_tops", "orderbooks", "funding", "spreads")
 SYMBOLS = "BTCUSDT, ETHUSDT, SOLUSDT, XRPUSDT, BNBUSDT, DOGEUSDT, ADAUSDT, DOTUSDT, LINKUSDT, AVAXUSDT"
 SYMBOLS_OF = {call: "symbol" if call == "orderbooks" else "symbols" for call in CALLS}
 INTERVALS = "1m, 5m, 15m, 30m, 1h, 4h, 12h, 1d"
@@ -36,13 +36,13 @@ NASTY = (
 )
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", [*CALLS, "compare"])
 @pytest.mark.parametrize("symbol", ["BTC/USDT", "BTC-USDT", "BTCUSD", "BTCUSTD"])
 def test_a_mistyped_symbol_is_refused_with_the_one_meant(con, refused, call, symbol):
     refused(lambda: getattr(con, call)(symbol, hours=1), SYMBOLS_OF[call], repr(symbol), "did you mean 'BTCUSDT'?", f"allowed: {SYMBOLS}")
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", [*CALLS, "compare"])
 @pytest.mark.parametrize("symbols", [None, 5, b"BTCUSDT", ["BTCUSDT", None], [["BTCUSDT"]], []])
 def test_what_is_no_name_is_refused_as_symbols(con, refused, call, symbols):
     refused(lambda: getattr(con, call)(symbols, hours=1), SYMBOLS_OF[call])
@@ -86,14 +86,14 @@ def test_the_same_interval_in_other_words_is_understood(con, refused, interval, 
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("columns", ["symbl", ["exchange", "symbl"]])
+@pytest.mark.parametrize("columns", ["symbl", ["symbol", "symbl"]])
 def test_a_mistyped_column_is_refused_with_the_one_meant(con, refused, call, columns):
     refused(
         lambda: getattr(con, call)("BTCUSDT", hours=1, columns=columns),
         "columns",
         "'symbl'",
         "did you mean 'symbol'?",
-        "allowed: exchange,",
+        "allowed: symbol," if call == "spreads" else "allowed: exchange,",
     )
 
 

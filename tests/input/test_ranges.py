@@ -13,7 +13,7 @@ import pytest
 import qalypto_research as qr
 from qalypto_research.history.arguments import pick_every
 
-CALLS = ("klines", "trades", "tickers", "orderbook_tops", "orderbooks", "funding")
+CALLS = ("klines", "trades", "tickers", "orderbook_tops", "orderbooks", "funding", "spreads")
 NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -170,3 +170,23 @@ def test_every_is_whole_milliseconds(asked, milliseconds):
 def test_every_that_cannot_be_used_is_refused(asked):
     with pytest.raises(qr.errors.InputError, match=r"^every: "):
         pick_every(asked)
+
+
+@pytest.mark.parametrize("every", [None, "1500us", "0s", 5, "", "1M"])
+def test_a_bucket_that_cannot_be_used_is_refused(con, refused, every):
+    refused(lambda: con.spreads("BTCUSDT", every, hours=1), "every")
+
+
+@pytest.mark.parametrize(
+    ("window", "argument"),
+    [
+        ({"start": "2026-03-02", "end": "2026-03-01"}, "start"),
+        ({"start": "2026-03-02 13:00:31"}, "start"),
+        ({"days": 1, "minutes": 5}, "days"),
+        ({"minutes": 0}, "minutes"),
+        ({"start": "2026-03-01", "end": "2026-03-02", "hours": 1}, "start"),
+        ({"end": "03/02/2026"}, "end"),
+    ],
+)
+def test_a_comparison_over_a_range_that_contradicts_itself_is_refused(con, refused, window, argument):
+    refused(lambda: con.compare("BTCUSDT", **window), argument)
