@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from qalypto_research.local.generator.arrivals import FILLS, Orders
+from qalypto_research.local.generator.arrivals import FILLS, Orders, lean
 from qalypto_research.local.generator.instruments import COMMON_VOLATILITY
 from qalypto_research.local.generator.randomness import Floats
 from qalypto_research.local.generator.settings import STEP_MS, Settings
+from qalypto_research.local.generator.sizes import UNIT
 from qalypto_research.local.generator.volatility import VolatilityPath
 
 TAIL: Final = 20
@@ -85,8 +86,12 @@ def impact_of_one_order(settings: Settings, symbol: int) -> float:
     return daily * float(np.sqrt(_FLOW_SHARE / orders_a_day)) / _FLOW_PERSISTENCE
 
 
-def signed_flow(settings: Settings, orders: Orders, start_ms: int, steps: int) -> Floats:
-    """Return the signed number of orders of one symbol in each step, weighted by how much each exchange leads."""
+def signed_flow(settings: Settings, symbol: str, orders: Orders, start_ms: int, steps: int) -> Floats:
+    """Return the signed flow of one symbol's orders in each step: weighted by the root of their size and by how much each exchange leads.
+
+    What everyone expects of their signs is in the price already, so it moves by the rest alone.
+    """
     weights: Floats = np.array([v.leadership for v in settings.venues])[orders.venue]
-    signed = np.where(orders.buy, weights, -weights)
-    return np.bincount((orders.t - start_ms) // STEP_MS, weights=signed, minlength=steps).astype(np.float64)
+    sign = np.where(orders.buy, 1.0, -1.0) - lean(settings.seed, symbol, orders.t)
+    weights = weights * sign * np.sqrt(orders.size / UNIT)
+    return np.bincount((orders.t - start_ms) // STEP_MS, weights=weights, minlength=steps).astype(np.float64)

@@ -13,11 +13,15 @@ from qalypto_research.local.generator.minutes import Bars
 from qalypto_research.local.generator.quotes import premium
 from qalypto_research.local.generator.randomness import Bools, Floats, Ints, rng
 from qalypto_research.local.generator.settings import MINUTE_MS, Settings
-from qalypto_research.local.generator.sizes import MEAN_QUOTE
 
 _MINUTES_A_DAY: Final = 1440.0
+# Extremes reach less far than those of a Brownian path, as recorded ones.
+_WITHIN: Final = 0.88
 _VWAP_INSIDE: Final = 0.35
-_BURSTS: Final = 5.0
+_BURSTS: Final = 12.0
+# Large moves come with large volumes.
+_MOVED: Final = 0.22
+_USUAL: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ def venue_minutes(settings: Settings, path: BasePath, symbol: int, venue: int) -
     t = path.start_ms + MINUTE_MS * np.arange(path.log_close.shape[1], dtype=np.int64)
     level = path.log_close[symbol] + premium(series, t)
     opened, high, low, close = _prices(level, path.sigma[symbol], series.ticks_per_unit, count, draws)
-    lots = _lots(series.instrument, count, draws)
+    surprise = np.abs(np.diff(path.log_close[symbol])) / path.sigma[symbol]
+    lots = _lots(series.instrument, settings.trade_quote(symbol) * np.exp(_MOVED * (np.minimum(surprise, 4.0) - _USUAL)), count, draws)
     inside = np.floor((high - low) * (0.5 + _VWAP_INSIDE * draws.uniform(-1.0, 1.0, len(count)))).astype(np.int64)
     return Bars(opened, high, low, close, lots, lots * (low + inside), count)
 
@@ -89,7 +94,7 @@ def _prices(level: Floats, sigma: Floats, scale: int, count: Ints, draws: np.ran
     close, before = _carried(close, int(np.rint(np.exp(level[0]) * scale)), count > 0)
     opened = before + half[1]
     move = np.log(close / opened)
-    reach = 0.5 * (np.abs(move) + np.sqrt(move**2 - 2.0 * sigma**2 * np.log(draws.random((2, n)) + 1e-300)))
+    reach = _WITHIN * 0.5 * (np.abs(move) + np.sqrt(move**2 - 2.0 * sigma**2 * np.log(draws.random((2, n)) + 1e-300)))
     # With few trades the extremes between them are not all hit.
     reach *= np.minimum(1.0, count / 8.0)
     top, bottom = np.maximum(opened, close), np.minimum(opened, close)
@@ -109,9 +114,9 @@ def _carried(close: Ints, before_all: int, traded: Bools) -> tuple[Ints, Ints]:
     return carried[1:], carried[:-1]
 
 
-def _lots(instrument: Instrument, count: Ints, draws: np.random.Generator) -> Ints:
+def _lots(instrument: Instrument, mean_quote: Floats, count: Ints, draws: np.random.Generator) -> Ints:
     """Return volumes in lots: the more trades, the nearer to their expected sum, with a heavy right tail."""
-    spread = np.hypot(0.3, 1.2 / np.sqrt(1.0 + count / 4.0))
-    quote = count * MEAN_QUOTE * np.exp(spread * draws.normal(size=len(count)) - 0.5 * spread**2)
+    spread = np.hypot(0.25, 1.5 / np.sqrt(1.0 + count / 4.0))
+    quote = count * mean_quote * np.exp(spread * draws.normal(size=len(count)) - 0.5 * spread**2)
     lots: Ints = np.maximum(np.rint(quote / instrument.price * 10.0**instrument.lot_digits).astype(np.int64), count)
     return lots

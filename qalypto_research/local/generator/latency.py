@@ -58,7 +58,8 @@ def past_candle_delay_us(series: Series, interval: str, end_ms: Ints) -> Ints:
     """Return how long after its end each candle of the past was seen: the exchange's slowly moving delay and a little more."""
     slow = np.exp(0.6 * _SPREAD * smooth_noise(series.seed, label(series.exchange), end_ms, _CANDLE_PERIOD_MS))
     jitter = _CANDLE_JITTER_US * noise_uniform(series.seed, series.salt(interval), end_ms)
-    return (series.venue.latency_ms * 1000.0 * slow + _CANDLE_US + jitter).astype(np.int64)
+    whole_ms: Ints = ((series.venue.latency_ms * 1000.0 * slow + _CANDLE_US + jitter) // 1000.0).astype(np.int64) * 1000
+    return whole_ms
 
 
 def closing_us(series: Series, end_ms: Ints) -> Ints:

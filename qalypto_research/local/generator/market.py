@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +16,9 @@ from qalypto_research.local.generator.books import book_rows
 from qalypto_research.local.generator.candles import block_rows, finished, history_rows
 from qalypto_research.local.generator.execution import execute, trade_ids
 from qalypto_research.local.generator.history import base_path, venue_minutes
+from qalypto_research.local.generator.instruments import COMMON_VOLATILITY, Instrument
 from qalypto_research.local.generator.minutes import Bars, minutes_of_trades
-from qalypto_research.local.generator.quotes import quote
+from qalypto_research.local.generator.quotes import firm, quote
 from qalypto_research.local.generator.quoting import ticker_rows
 from qalypto_research.local.generator.randomness import Floats, Ints, label, rng
 from qalypto_research.local.generator.rows import Rows, from_series, numbered, taken
@@ -26,6 +28,7 @@ from qalypto_research.local.generator.tape import Tape
 from qalypto_research.schema import INTERVAL_MS, TABLES
 
 _DAY_MINUTES: Final = 1440
+_DAY_SECONDS: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ class State:
         When the last row of each was seen, us.
     minutes : array, (fields, series, 1440)
         The last day in minutes.
-    pending : array, (4, orders)
-        Orders that reach into the block: symbol, time, exchange, buy.
+    pending : array, (5, orders)
+        Orders that reach into the block: symbol, time, exchange, buy, size.
     """
 
     block: int
@@ -99,7 +102,7 @@ def opening(settings: Settings) -> tuple[State, dict[str, Rows]]:
         counts=np.zeros(n_series, dtype=np.int64),
         last_seen=np.zeros((len(TABLES), n_series), dtype=np.int64),
         minutes=np.stack(Bars.stacked(day).arrays()),
-        pending=np.zeros((4, 0), dtype=np.int64),
+        pending=np.zeros((5, 0), dtype=np.int64),
     )
     return state, tables
 
@@ -133,6 +136,8 @@ class _Block:
     end_ms: int
     vol: volatility.VolatilityPath
     prices: efficient.PricePath
+    sigma: list[Floats]
+    followed: list[Floats]
     delays: list[latency.Delay]
 
     @property
@@ -149,10 +154,12 @@ def next_block(settings: Settings, state: State) -> tuple[State, dict[str, Rows]
     factors, vol = volatility.advance(volatility.Factors(state.factors), seconds, 1.0, rng(seed, "volatility", number))
     orders, pending = _orders(settings, state, start, vol)
     steps = settings.block_ms // STEP_MS
-    flow = np.stack([efficient.signed_flow(settings, o, start, steps) for o in orders])
+    flow = np.stack([efficient.signed_flow(settings, *each, start, steps) for each in zip(settings.symbols, orders, strict=True)])
     prices = efficient.advance(settings, state.tail, vol, flow, rng(seed, "price", number))
     levels, delays = latency.advance(state.delays, settings.venues, start, len(seconds), rng(seed, "delay", number))
-    block = _Block(settings, number, start, end, vol, prices, delays)
+    sigma = [_sigma(instrument, vol, i) for i, instrument in enumerate(settings.instruments)]
+    followed = [firm(*each) for each in zip(settings.instruments, prices.log_price, sigma, strict=True)]
+    block = _Block(settings, number, start, end, vol, prices, sigma, followed, delays)
     parts: dict[str, list[tuple[int, Rows]]] = {table: [] for table in settings.tables}
     counts, last_seen, days = state.counts.copy(), state.last_seen.copy(), []
     for series in range(len(counts)):
@@ -179,17 +186,25 @@ def next_block(settings: Settings, state: State) -> tuple[State, dict[str, Rows]
     return after, tables
 
 
+def _sigma(instrument: Instrument, vol: volatility.VolatilityPath, symbol: int) -> Floats:
+    """Return the standard deviation of the return of each second."""
+    daily: Floats = np.hypot(instrument.beta * COMMON_VOLATILITY * vol.common, instrument.own_volatility * vol.own[:, symbol])
+    daily /= np.sqrt(_DAY_SECONDS)
+    return daily
+
+
 def _orders(settings: Settings, state: State, start: int, vol: volatility.VolatilityPath) -> tuple[list[Orders], Ints]:
     """Return the block's orders by symbol, and those that reach beyond it."""
     orders, pending = [], []
     for i, name in enumerate(settings.symbols):
         mine = state.pending[:, state.pending[0] == i]
-        carried = Orders(mine[1], mine[2], mine[3].astype(np.bool_))
+        carried = Orders(mine[1], mine[2], mine[3].astype(np.bool_), mine[4])
         rate = settings.trades_a_second[i] / arrivals.FILLS * vol.activity[:, i]
         draws = rng(settings.seed, "orders", state.block, label(name))
-        inside, beyond = arrivals.arrive(carried, start, rate, settings.venue_shares, draws)
+        leaning = partial(arrivals.lean, settings.seed, name)
+        inside, beyond = arrivals.arrive(carried, start, rate, settings.venue_shares, leaning=leaning, draws=draws)
         orders.append(inside)
-        pending.append(np.stack([np.full(len(beyond.t), i), beyond.t, beyond.venue, beyond.buy.astype(np.int64)]))
+        pending.append(np.stack([np.full(len(beyond.t), i), beyond.t, beyond.venue, beyond.buy.astype(np.int64), beyond.size]))
     return orders, np.concatenate(pending, axis=1)
 
 
@@ -198,9 +213,10 @@ def _tape(block: _Block, number: int, orders: Orders, earlier: Bars, first_numbe
     settings = block.settings
     venue, symbol = divmod(number, len(settings.symbols))
     series, log_price, heat = settings.series(venue, symbol), block.prices.log_price[symbol], block.vol.own[:, symbol]
-    quotes = quote(series, log_price, heat, block.start_ms)
+    quotes = quote(series, block.followed[symbol], heat, block.sigma[symbol], block.start_ms)
     draws = rng(settings.seed, "trades", block.number, series.key)
-    trades = execute(series, orders, quotes, heat, first_number=first_number, draws=draws)
+    mean_quote = settings.trade_quote(symbol) * arrivals.FILLS
+    trades = execute(series, orders, quotes, heat, mean_quote, first_number=first_number, draws=draws)
     minutes = minutes_of_trades(trades, block.start_ms, block.minutes, int(earlier.close[-1]))
     return Tape(log_price[efficient.TAIL :], quotes, trades, Bars.appended(earlier, minutes), block.delays[venue])
 

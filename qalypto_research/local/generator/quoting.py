@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 
-from qalypto_research.local.generator.books import best_sizes
 from qalypto_research.local.generator.minutes import NOTHING_HIGH, NOTHING_LOW, Bars, join_two
 from qalypto_research.local.generator.randomness import Floats, Ints, noise_bits, noise_normal, smooth_noise
 from qalypto_research.local.generator.rows import Rows
@@ -17,6 +16,7 @@ from qalypto_research.local.generator.tape import Tape
 _DAY_MINUTES: Final = 1440
 _FUNDING_MS: Final = 8 * 3_600_000
 _FUNDING_STEP_MS: Final = 60_000
+_MARK_MS: Final = 3_000
 _NO_OPEN: Final = ("bybit",)
 _NO_INTEREST_VALUE: Final = ("bybit",)
 _NO_TURNOVER: Final = ("okx",)
@@ -29,9 +29,7 @@ def ticker_rows(series: Series, tape: Tape, every_ms: int, floor_us: int) -> Row
     so_far = tape.minute_up_to(at)
     day = join_two(_rest_of_day(tape).at((at - tape.start_ms) // MINUTE_MS), so_far)
     price, lot, exchange = series.ticks_per_unit, series.lots_per_unit, series.exchange
-    step = tape.quotes.step_of(at)
-    bid, ask = tape.quotes.bid[step], tape.quotes.ask[step]
-    bid_size, ask_size = best_sizes(series, bid, ask, at)
+    (bid, bid_size), (ask, ask_size) = ([a[:, 0] for a in tape.standing(series, side, at, 1)] for side in ("bids", "asks"))
     nan = np.full(len(at), np.nan)
     return {
         "timestamp": at,
@@ -46,7 +44,7 @@ def ticker_rows(series: Series, tape: Tape, every_ms: int, floor_us: int) -> Row
         "volume_24h": day.lots / lot,
         "quote_volume_24h": nan if exchange in _NO_TURNOVER else day.quote / (price * lot),
         "open_24h": nan if exchange in _NO_OPEN else day.open / price,
-        **_contract(series, tape.log_price[step], (bid + ask) / 2.0, at),
+        **_contract(series, tape, at),
         "_seen": tape.delay.seen(at, series.salt("ticker delay"), floor_us),
     }
 
@@ -76,8 +74,8 @@ def _rest_of_day(tape: Tape) -> Bars:
     return Bars(minutes.open[skip : skip + n], high, low, close, lots, quote, count)
 
 
-def _contract(series: Series, log_price: Floats, mid_ticks: Floats, at: Ints) -> Rows:
-    """Return funding, mark, index and open interest at the moments `at`."""
+def _contract(series: Series, tape: Tape, at: Ints) -> Rows:
+    """Return funding, mark, index and open interest at the moments `at`; exchanges reckon them anew every few seconds or minutes."""
     seed, instrument = series.seed, series.instrument
     period = at // _FUNDING_MS
     minute = at // _FUNDING_STEP_MS * _FUNDING_STEP_MS
@@ -85,15 +83,18 @@ def _contract(series: Series, log_price: Floats, mid_ticks: Floats, at: Ints) ->
     level = 60.0 + 55.0 * noise_normal(seed, series.salt("funding"), period)
     rate = np.rint(10.0 * (level + 9.0 * smooth_noise(seed, series.salt("funding drift"), minute, 1_800_000))).astype(np.int64)
     fine = 10 * series.ticks_per_unit
-    index = np.rint(np.exp(log_price) * (1.0 + 3e-4 + 1e-4 * smooth_noise(seed, series.salt("index"), at, 240_000)) * fine).astype(np.int64)
-    mark = np.rint(10.0 * mid_ticks + 0.25 * (index - 10.0 * mid_ticks)).astype(np.int64)
+    reckoned = at // _MARK_MS * _MARK_MS
+    step = tape.quotes.step_of(reckoned)
+    index = np.rint(_index(series, tape, reckoned) * fine)
+    mid = 5.0 * (tape.quotes.bid[step] + tape.quotes.ask[step])
+    mark = np.rint(mid + 0.25 * (index - mid))
     drift = 0.02 * smooth_noise(seed, series.salt("interest"), minute, 14_400_000) + 0.0006 * noise_normal(
         seed, series.salt("interest jitter"), minute
     )
     interest = np.rint(instrument.open_interest * series.venue.share * 2.0 * (1.0 + drift) * series.lots_per_unit).astype(np.int64)
     value = np.full(len(at), np.nan)
     if series.exchange not in _NO_INTEREST_VALUE:
-        value = np.rint(interest / series.lots_per_unit * (mark / fine) * 100.0) / 100.0
+        value = np.rint(interest / series.lots_per_unit * _index(series, tape, minute) * 100.0) / 100.0
     return {
         "funding_rate": rate / 10**7,
         "next_funding_time": (period + 1) * _FUNDING_MS,
@@ -102,3 +103,9 @@ def _contract(series: Series, log_price: Floats, mid_ticks: Floats, at: Ints) ->
         "open_interest": interest / series.lots_per_unit,
         "open_interest_value": value,
     }
+
+
+def _index(series: Series, tape: Tape, at: Ints) -> Floats:
+    """Return the price of the asset itself at the moments `at`: what all exchanges' contracts follow, a little above them."""
+    drift: Floats = 1e-4 * smooth_noise(series.seed, series.salt("index"), at, 240_000)
+    return np.exp(tape.log_price[tape.quotes.step_of(at)]) * (1.0 + 3e-4 + drift)

@@ -24,9 +24,9 @@ SETTINGS: Final = Settings(
     exchanges=tuple(sorted(EXCHANGES)),
     symbols=tuple(sorted(SYMBOLS)),
     tables=tuple(TABLES),
-    rate=10.4,
-    busy=Cadence(ticker=1_000, book=5_000, minute_candle=5_000, longer_candle=60_000),
-    other=Cadence(ticker=15_000, book=60_000, minute_candle=30_000, longer_candle=300_000),
+    rate=18.5,
+    busy=Cadence(ticker=1_000, book=10_000, minute_candle=5_000, longer_candle=60_000),
+    other=Cadence(ticker=5_000, book=30_000, minute_candle=30_000, longer_candle=300_000),
 )
 BLOCKS: Final = 4
 # Half a minute past the middle, so that the candle of the first hour has been seen.

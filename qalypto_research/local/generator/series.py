@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from qalypto_research.local.generator.instruments import INSTRUMENTS, VENUES, Instrument, Venue
@@ -31,6 +32,11 @@ class Series:
     @property
     def venue(self) -> Venue:
         return VENUES[self.exchange]
+
+    @property
+    def best_quote(self) -> float:
+        """Median size at the best price in quote currency: exchanges differ in it less than in what they trade."""
+        return self.instrument.best_quote * math.sqrt(self.venue.share / max(v.share for v in VENUES.values()))
 
     @property
     def key(self) -> int:

@@ -91,6 +91,14 @@ class Settings:
         shares *= self.rate / shares.sum()
         return shares
 
+    def trade_quote(self, symbol: int) -> float:
+        """Return the mean trade in quote currency, the same everywhere: what is turned over does not depend on the number of trades.
+
+        With very few trades it does: none is larger than what ordinarily stands at the best price.
+        """
+        instrument = self.instruments[symbol]
+        return float(min(instrument.turnover / (60.0 * self.trades_a_second[symbol]), instrument.best_quote))
+
     def series(self, venue: int, symbol: int) -> Series:
         return Series(self.seed, self.exchanges[venue], self.symbols[symbol])
 

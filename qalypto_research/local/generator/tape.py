@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from qalypto_research.local.generator.execution import Trades
+from qalypto_research.local.generator.ladder import Side
 from qalypto_research.local.generator.latency import Delay
 from qalypto_research.local.generator.minutes import Bars, bars_of_trades
 from qalypto_research.local.generator.quotes import Quotes
 from qalypto_research.local.generator.randomness import Floats, Ints
+from qalypto_research.local.generator.series import Series
 from qalypto_research.local.generator.settings import MINUTE_MS, STEP_MS
 
 
@@ -49,6 +51,11 @@ class Tape:
     @property
     def block_minutes(self) -> int:
         return (self.end_ms - self.start_ms) // MINUTE_MS
+
+    def standing(self, series: Series, side: str, at: Ints, n: int) -> tuple[Ints, Ints]:
+        """Return prices in ticks and sizes in lots, each (moments, n), of what stands on a side after the trades up to `at`."""
+        best, since = self.quotes.side(side, self.quotes.step_of(at))
+        return Side(series, side).remaining(best, since, self.trades.taken[side].at(at, since), n)
 
     def minute_up_to(self, moments: Ints) -> Bars:
         """Return what happened in the running minute up to and with each moment."""

@@ -82,7 +82,7 @@ def _read(levels: Floats, jumps: Floats, t_ms: Ints) -> VolatilityPath:
     mixed = COMMON_SHARE * total[:, :1] + OWN * total[:, 1:]
     own = daily[:, None] * np.exp(mixed - spread * (COMMON_SHARE**2 + OWN**2))
     passing = levels[:, PASSING, :].sum(axis=1)
-    heat = 0.7 * (COMMON_SHARE * passing[:, :1] + OWN * passing[:, 1:])
-    mean = 0.5 * 0.49 * (COMMON_SHARE**2 + OWN**2) * float(np.sum(DEVIATIONS[PASSING] ** 2))
+    heat = 0.8 * (COMMON_SHARE * passing[:, :1] + OWN * passing[:, 1:])
+    mean = 0.5 * 0.64 * (COMMON_SHARE**2 + OWN**2) * float(np.sum(DEVIATIONS[PASSING] ** 2))
     activity = rhythm.activity(t_ms)[:, None] * np.exp(heat - mean)
     return VolatilityPath(common, own, activity, jumps)
