@@ -375,18 +375,90 @@ def test_arrival_has_one_order(small, table):
 
 
 def test_books_and_tickers_show_one_quote(tmp_path):
-    """Within the step of a quote the book's best prices are the ticker's."""
-    generate(tmp_path, hours=0.2, symbols="ETHUSDT", rate=20.0, block="12m", tables=("ticker", "orderbook"))
+    """Within the step of a quote the book's best prices are the ticker's, unless there was a trade."""
+    generate(tmp_path, hours=0.2, symbols="ETHUSDT", rate=20.0, block="12m", tables=("trade", "ticker", "orderbook"))
     books = pd.read_parquet(tmp_path / "orderbook").sort_values("timestamp")
-    tickers = pd.read_parquet(tmp_path / "ticker")
-    steps = [rows.assign(step=rows["timestamp"].dt.floor("100ms")) for rows in (books, tickers)]
+    tickers, trades = (pd.read_parquet(tmp_path / table) for table in ("ticker", "trade"))
+    steps = [rows.assign(step=rows["timestamp"].dt.floor("100ms")) for rows in (books, tickers, trades)]
     both = steps[0].merge(steps[1], on=["exchange", "step"])
-    assert len(both) > 500
-    assert (both["bids_price_0"] == both["bid_price"]).all()
-    assert (both["asks_price_0"] == both["ask_price"]).all()
+    traded = both.merge(steps[2][["exchange", "step"]].drop_duplicates(), on=["exchange", "step"], how="left", indicator=True)
+    still = both[(traded["_merge"] == "left_only").to_numpy()]
+    assert len(still) > 500
+    for side, one in (("bids", "bid"), ("asks", "ask")):
+        assert (still[f"{side}_price_0"] == still[f"{one}_price"]).all()
+        sized = still[still[f"{one}_size"].notna()]
+        assert (sized[f"{side}_size_0"] == sized[f"{one}_size"]).all()
     # Five a second on each exchange.
     assert len(books) == 4 * 5 * 12 * 60
     assert len(json.loads(books["bids_json"].iloc[0])) == 20
+
+
+def test_trades_use_up_the_book_shown_before_them(tmp_path):
+    """Within the step of a quote, trades take the levels of the book one after another, and tickers show what they left."""
+    symbols = {"BTCUSDT": 3, "DOTUSDT": 1, "LINKUSDT": 2}
+    made = {"symbols": list(symbols), "exchanges": ["binance", "bybit"], "tables": ("trade", "ticker", "orderbook")}
+    generate(tmp_path, seed=5, hours=0.1, rate=60.0, block="6m", **made)
+    rows = {t: pd.read_parquet(tmp_path / t).sort_values(["_seq"]) for t in ("trade", "ticker", "orderbook")}
+    rows = {t: r.assign(t=milliseconds(r["timestamp"]).astype(np.int64)) for t, r in rows.items()}
+    walked = taken = shown = unsure = 0
+    for key, trades in rows["trade"].groupby(["exchange", "symbol"]):
+        scale = 10 ** symbols[key[1]]
+        books, tickers = (rows[t][(rows[t]["exchange"] == key[0]) & (rows[t]["symbol"] == key[1])] for t in ("orderbook", "ticker"))
+        ids = pd.to_numeric(trades["trade_id"], errors="coerce").fillna(0)
+        ordered = trades.assign(n=ids).sort_values(["t", "n", "trade_id"])
+        of_step, tickers_of_step = (dict(list(r.groupby(r["t"] // 100))) for r in (ordered, tickers))
+        for book in books.itertuples():
+            after = of_step.get(book.t // 100, ordered.iloc[:0])
+            after = after[after["t"] > book.t]
+            told = tickers_of_step.get(book.t // 100, tickers.iloc[:0])
+            told = told[told["t"] > book.t]
+            if not len(after):
+                continue
+            left = {
+                "buy": [[p, round(q * scale)] for p, q in json.loads(book.asks_json)],
+                "sell": [[p, round(q * scale)] for p, q in json.loads(book.bids_json)],
+            }
+            events = sorted([(r.t, 0, r) for r in after.itertuples()] + [(r.t, 1, r) for r in told.itertuples()], key=lambda e: e[:2])
+            for _, kind, row in events:
+                if kind == 0:
+                    level, lots = left[row.side][0], round(row.amount * scale)
+                    assert row.price == level[0]
+                    assert lots <= level[1]
+                    taken += 1
+                    level[1] -= lots
+                    if level[1] == 0:
+                        left[row.side].pop(0)
+                        walked += 1
+                        # Behind so many levels as an order may walk, a single lot stands again at once.
+                        if lots == 1:
+                            unsure += 1
+                            break
+                else:
+                    assert (row.bid_price, row.ask_price) == (left["sell"][0][0], left["buy"][0][0])
+                    if not np.isnan(row.bid_size):
+                        assert (round(row.bid_size * scale), round(row.ask_size * scale)) == (left["sell"][0][1], left["buy"][0][1])
+                    shown += 1
+    assert taken > 2_000
+    assert walked > 200
+    assert shown > 50
+    assert unsure < 0.03 * taken
+
+
+def test_turnover_does_not_depend_on_the_number_of_trades(tmp_path):
+    """Ten times the trades are a tenth the size; in the candles before the ticks as well."""
+    turnover = {}
+    for rate in (10.0, 100.0):
+        root = tmp_path / str(rate)
+        generate(root, seed=2, hours=2, rate=rate, block="1h", tables=("trade", "kline"), symbols=["BTCUSDT", "ETHUSDT", "SOLUSDT"])
+        trades, candles = pd.read_parquet(root / "trade"), pd.read_parquet(root / "kline", filters=[("interval", "==", "1d")])
+        final = candles[(candles["is_final"] == 1) & (candles["exchange"] == "binance")]
+        days = (final["close"] * final["volume"]).groupby(final["symbol"]).mean()
+        ticks = (trades["price"] * trades["amount"]).groupby(trades["symbol"]).sum()
+        turnover[rate] = len(trades), ticks, days
+    (few, ticks, days), (many, ticks_of_many, days_of_many) = turnover.values()
+    assert 7 < many / few < 13
+    assert (ticks_of_many / ticks).between(0.6, 1.6).all()
+    assert (days_of_many / days).between(0.8, 1.25).all()
 
 
 def test_asked_for_trades_come_about(tmp_path):

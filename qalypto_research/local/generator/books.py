@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qalypto_research.local.generator.ladder import SHOWN
 from qalypto_research.local.generator.randomness import Floats, Ints, noise_bits
 from qalypto_research.local.generator.rows import Rows
 from qalypto_research.local.generator.series import Series
 from qalypto_research.local.generator.tape import Tape
 
-DEPTH: Final = 20
 _SEQUENCE_ORIGIN_MS: Final = 1_735_689_600_000
 
 
@@ -25,7 +25,7 @@ def book_rows(series: Series, tape: Tape, every_ms: int, floor_us: int) -> Rows:
     at = at[at >= start]
     rows: Rows = {"timestamp": at}
     for name in ("bids", "asks"):
-        ticks, lots = tape.standing(series, name, at, DEPTH)
+        ticks, lots = tape.standing(series, name, at, SHOWN)
         price, size = ticks / series.ticks_per_unit, lots / series.lots_per_unit
         rows |= {f"{name}_json": _json(price, size), f"{name}_price_0": price[:, 0], f"{name}_size_0": size[:, 0]}
     rows["is_snapshot"] = np.ones(len(at), dtype=np.uint8)

@@ -197,12 +197,12 @@ def _use_up(side: Side, quotes: Quotes, t: Ints, lots: Ints, modest: Bools) -> _
     row_of_group = np.full(group.max(initial=-1) + 1, -1)
     row_of_group[walked] = np.arange(len(walked))
     row = row_of_group[group]
-    # Of what is asked beyond the last level all but one lot is left undone.
+    # The last lot of the last level is there again whenever it is taken; all else that is asked beyond it is left undone.
     deep = np.flatnonzero(row >= 0)
-    end = up_to[row[deep], -1]
-    cut = np.minimum(total[deep], end)
-    lots[deep] = np.maximum(cut - np.minimum(total[deep] - lots[deep], end), 1)
-    total[deep] = np.maximum(cut, lots[deep])
+    end = up_to[row[deep], -1] - 1
+    begin = np.minimum(total[deep] - lots[deep], end)
+    lots[deep] = np.maximum(np.minimum(total[deep], end) - begin, 1)
+    total[deep] = begin + lots[deep]
     return _Walk(best, since, lots, total, row, ladder, up_to)
 
 

@@ -12,6 +12,9 @@ from qalypto_research.local.generator.series import Series
 
 WALKED: Final = 12
 """Levels that orders may use up between two refreshes; a book shows those behind them."""
+SHOWN: Final = 20
+"""Levels of a book."""
+_PLACES: Final = WALKED + SHOWN
 _LEVEL_LIFE_MS: Final = 45_000
 _PLACE_LIFE_MS: Final = 600_000
 _POWERS: Final = 10.0 ** np.arange(16)
@@ -95,10 +98,11 @@ class Side:
             return ticks, lots
         levels, sizes = self.ladder(tick[walked], since[walked], WALKED + n)
         up_to = np.cumsum(sizes, axis=1)
-        first = np.minimum((up_to <= taken[walked, None]).sum(axis=1), WALKED)
+        gone = np.minimum(taken[walked], up_to[:, WALKED - 1] - 1)
+        first = (up_to <= gone[:, None]).sum(axis=1)
         where = first[:, None] + np.arange(n)
         left = np.take_along_axis(sizes, where, axis=1)
-        left[:, 0] = np.clip(np.take_along_axis(up_to, first[:, None], axis=1)[:, 0] - taken[walked], 1, left[:, 0])
+        left[:, 0] = np.take_along_axis(up_to, first[:, None], axis=1)[:, 0] - gone
         if n > 1:
             return np.take_along_axis(levels, where, axis=1), left
         ticks = ticks.copy()
@@ -108,13 +112,13 @@ class Side:
     def _places(self, tick: Ints, since: Ints, n: int) -> Ints:
         """Return the prices in ticks, (rows, n), of the occupied levels from `tick` away from the other side."""
         seed, occupancy = self.series.seed, self.series.instrument.occupancy
-        reach = int(np.ceil(n / occupancy * 1.4)) + 12
+        reach = int(np.ceil(_PLACES / occupancy * 1.4)) + 12
         ticks = tick[:, None] + self.direction * np.arange(reach, dtype=np.int64)
         phase = (noise_bits(seed, self._salt("coming"), ticks) % np.uint64(_PLACE_LIFE_MS)).astype(np.int64)
         occupied: Bools = noise_uniform(seed, self._salt("place"), ticks, (since[:, None] + phase) // _PLACE_LIFE_MS) < occupancy
         occupied[:, 0] = True
         # The farthest are taken to be occupied, so that there always are enough.
-        occupied[:, reach - n :] = True
+        occupied[:, reach - _PLACES :] = True
         chosen = np.argsort(~occupied, axis=1, kind="stable")[:, :n]
         levels: Ints = np.take_along_axis(ticks, chosen, axis=1)
         return levels
