@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         batches,
         compare,
         connect,
+        coverage,
         funding,
         klines,
         orderbook_tops,
@@ -31,17 +32,20 @@ if TYPE_CHECKING:
         trades,
     )
     from qalypto_research.errors import QalyptoError
+    from qalypto_research.history.report import Coverage
     from qalypto_research.schema.frames import concat
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Connection",
+    "Coverage",
     "QalyptoError",
     "batches",
     "compare",
     "concat",
     "connect",
+    "coverage",
     "errors",
     "funding",
     "klines",
@@ -57,11 +61,13 @@ __all__ = [
 # Importing the package loads nothing heavy, starts nothing and reads no environment: names are looked up when used.
 _HOMES = {
     "Connection": "connection",
+    "Coverage": "history.report",
     "QalyptoError": "errors",
     "batches": "default",
     "compare": "default",
     "concat": "schema.frames",
     "connect": "default",
+    "coverage": "default",
     "funding": "default",
     "klines": "default",
     "orderbook_tops": "default",

@@ -20,7 +20,7 @@ from qalypto_research.clock import Clock, Reading, from_us, to_us
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.engine.snapshot import Snapshot
 from qalypto_research.errors import ArchiveError, ConfigurationError, RangeError, UnknownNameError
-from qalypto_research.history import api, depth, inventory, parts, rates, statements, venues
+from qalypto_research.history import api, completeness, depth, inventory, parts, rates, statements, venues
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS
 from qalypto_research.timerange import TimeLike, parse_time
 
@@ -80,6 +80,7 @@ class Connection:
     compare = venues.compare
     spreads = venues.spreads
     symbols = inventory.symbols
+    coverage = completeness.coverage
     sql = statements.sql
 
     @property

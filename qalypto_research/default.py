@@ -16,7 +16,7 @@ from qalypto_research.archive.sample import sample_root
 from qalypto_research.config import Settings
 from qalypto_research.connection import Connection, Options, open_archive, open_sample
 from qalypto_research.errors import ConfigurationError, InputError, SampleDataWarning, UnknownNameError, warn_caller
-from qalypto_research.history import api, depth, inventory, parts, rates, statements, venues
+from qalypto_research.history import api, completeness, depth, inventory, parts, rates, statements, venues
 from qalypto_research.timerange import DurationLike, TimeLike, parse_duration
 
 P = ParamSpec("P")
@@ -218,4 +218,5 @@ batches = _on_default(parts.batches)
 compare = _on_default(venues.compare)
 spreads = _on_default(venues.spreads)
 symbols = _on_default(inventory.symbols)
+coverage = _on_default(completeness.coverage)
 sql = _on_default(statements.sql)

@@ -12,6 +12,7 @@ import numpy as np
 from qalypto_research.engine.snapshot import SeriesKnown
 from qalypto_research.errors import InputError, UnknownNameError
 from qalypto_research.schema.frames import Frame, FrameColumn
+from qalypto_research.schema.tables import TABLES
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVAL_MS, INTERVALS, SYMBOLS
 from qalypto_research.timerange import DurationLike, parse_duration
 
@@ -92,6 +93,46 @@ def pick_interval(asked: str) -> str:
         if milliseconds == length:
             return name
     raise UnknownNameError("interval", asked, INTERVALS)
+
+
+def pick_intervals(asked: Names | None, known: Iterable[SeriesKnown]) -> tuple[str, ...]:
+    """Return the candle intervals a call means, the shortest first; None is all there are.
+
+    Raises
+    ------
+    UnknownNameError
+        Not there.
+    InputError
+        No names, or something that is no name.
+    """
+    there = _in_order({s.interval for s in known if s.interval}, INTERVALS)
+    if asked is None:
+        return there
+    names = [pick_interval(name) for name in _names("interval", asked)]
+    for name in names:
+        if name not in there:
+            raise UnknownNameError("interval", name, there, "no candle of it is here")
+    return _in_order(names, INTERVALS)
+
+
+def pick_tables(asked: Names | None, known: Iterable[SeriesKnown]) -> tuple[str, ...]:
+    """Return the tables a call means, by their short names; None is all there are.
+
+    Raises
+    ------
+    UnknownNameError
+        Not there.
+    InputError
+        No names, or something that is no name.
+    """
+    there = _in_order({s.table for s in known}, tuple(TABLES))
+    if asked is None:
+        return there
+    names = _as_spelled(_names("tables", asked), there)
+    for name in names:
+        if name not in there:
+            raise UnknownNameError("tables", name, there, "no row of it is here" if name.casefold() in TABLES else "")
+    return _in_order(names, tuple(TABLES))
 
 
 def pick_columns(asked: Names | None, frame: Frame) -> tuple[FrameColumn, ...]:

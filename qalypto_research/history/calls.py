@@ -45,7 +45,7 @@ class Ask:
 
     def as_facts(self) -> dict[str, Any]:
         """Return what was given, as plain JSON."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) is not None}
+        return plain_facts({f.name: getattr(self, f.name) for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,11 @@ def warn_of_start(call: Call) -> None:
         warn_caller(f"{table.sql_name} has no row known by {call.snapshot.moment} here", GapWarning)
     else:
         warn_caller(f"{table.sql_name} begins at {pd.Timestamp(first)} here, the range at {start}: nothing is known in between", GapWarning)
+
+
+def plain_facts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given of a call's arguments, as plain JSON."""
+    return {name: _plain(value) for name, value in given.items() if value is not None}
 
 
 def with_facts(frame: pd.DataFrame, con: Reader, snapshot: Snapshot, window: Window | None, asked: Mapping[str, Any]) -> pd.DataFrame:

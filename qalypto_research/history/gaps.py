@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from qalypto_research.clock import from_us, to_us
@@ -62,10 +63,8 @@ def find_holes(
         there = np.zeros(max(0, last - first), bool)
         places = mine // step_us - first
         there[places[(places >= 0) & (places < there.size)]] = True
-        # Padded with candles on both sides, each hole is an edge down and an edge up.
-        edges = np.diff(np.concatenate(([True], there, [True])).astype(np.int8))
-        for a, b in zip(np.flatnonzero(edges == -1), np.flatnonzero(edges == 1), strict=True):
-            rows.append((exchange, symbol, from_us((first + int(a)) * step_us), from_us((first + int(b)) * step_us), int(b - a)))
+        for a, b in runs(~there):
+            rows.append((exchange, symbol, from_us((first + a) * step_us), from_us((first + b) * step_us), b - a))
     holes = pd.DataFrame(rows, columns=["exchange", "symbol", "start", "end", "bars"])
     return holes.astype(
         {
@@ -76,6 +75,13 @@ def find_holes(
             "bars": "int64",
         }
     )
+
+
+def runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return where each run of True begins and, exclusive, ends."""
+    # Padded with False on both sides, each run is an edge up and an edge down.
+    edges = np.diff(np.concatenate(([False], mask, [False])).astype(np.int8))
+    return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
 
 
 def report_holes(holes: pd.DataFrame, interval: str, gaps: Gaps, hint: str = "") -> None:

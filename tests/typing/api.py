@@ -36,6 +36,9 @@ assert_type(con.compare(["BTCUSDT"], 5, exchange=["okx", "bybit"]), pd.DataFrame
 assert_type(qr.spreads("BTCUSDT", "1s", minutes=5), pd.DataFrame)
 assert_type(con.spreads(["BTCUSDT"], dt.timedelta(seconds=1), start="2026-03-02", limit=5, columns="spread"), pd.DataFrame)
 assert_type(qr.symbols(), pd.DataFrame)
+assert_type(qr.coverage(), qr.Coverage)
+assert_type(con.coverage(["BTCUSDT"], tables=["kline"], interval="1h", exchange="all", start="2026-03-01", days=1).series, pd.DataFrame)
+assert_type(qr.coverage(tables="trade", hours=1).holes, pd.DataFrame)
 assert_type(qr.sql("SELECT {x:UInt8} AS x", {"x": 1}), pd.DataFrame)
 assert_type(qr.concat([qr.trades("BTCUSDT", limit=1)], axis=0), pd.DataFrame)
 assert_type(con.clock.now(), pd.Timestamp)
@@ -49,6 +52,7 @@ with qr.connect("sample") as inner:
 qr.klines(3)  # type: ignore[arg-type]
 qr.klines("BTCUSDT", "1h", 7)  # type: ignore[arg-type, call-arg]
 qr.trades("BTCUSDT", days="7")  # type: ignore[arg-type]
+qr.coverage("BTCUSDT", "trade")  # type: ignore[call-arg]
 qr.trades("BTCUSDT", every="1s")  # type: ignore[call-arg]
 qr.connect("sample", strict="no")  # type: ignore[arg-type]
 qr.funding("BTCUSDT", days=7, every="1s")  # type: ignore[call-arg]
