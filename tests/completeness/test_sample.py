@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -40,7 +39,7 @@ def of(frame, table):
 def by_series(frame, names, column):
     """Return a column by series, as plain text keys."""
     return {
-        tuple(key): value for *key, value in frame[[*names, column]].astype({n: "str" for n in names}).itertuples(index=False, name=None)
+        tuple(key): value for *key, value in frame[[*names, column]].astype(dict.fromkeys(names, "str")).itertuples(index=False, name=None)
     }
 
 
@@ -120,9 +119,9 @@ def test_the_outage(there, stored, table):
     rows = rows[rows["exchange"] == "bitget"]
     expected = {}
     for symbol, part in rows.groupby("symbol"):
-        when = part["timestamp"].sort_values().to_numpy()
-        at = int(np.argmax(np.diff(when)))
-        expected[symbol] = (pd.Timestamp(when[at], tz="UTC"), pd.Timestamp(when[at + 1], tz="UTC"))
+        when = part["timestamp"].sort_values(ignore_index=True)
+        at = when.diff().argmax()
+        expected[symbol] = (when[at - 1], when[at])
     assert {s: (a, b) for s, a, b in zip(holes["symbol"], holes["from"], holes["to"], strict=True)} == expected
     assert len(expected) == 10
 
