@@ -1,4 +1,4 @@
-"""The command line, ``qalypto``: show the package at work, generate synthetic archives."""
+"""The command line, ``qalypto``: show the package at work, generate synthetic archives, check the way to the service."""
 
 from __future__ import annotations
 
@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--exchanges", help="of binance,bitget,bybit,okx (all)")
     generate.add_argument("--block", help="length of a file, such as 1h or 30m (1h; 10m with order books)")
     generate.set_defaults(run=_generate)
+
+    doctor = commands.add_parser("doctor", help="check the way to the service step by step")
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -99,6 +102,15 @@ def _generate(given: argparse.Namespace) -> None:
         raise InputError("--sample", f"fixes everything; leave out {', '.join(f'--{name}' for name in options)}")
     made = generate_sample(given.folder) if given.sample else generate(given.folder, **options, progress=_say)
     print(f"{given.folder}: {made}")
+
+
+def _doctor(_: argparse.Namespace) -> None:
+    from qalypto_research.doctor import examine  # noqa: PLC0415
+
+    for finding in examine():
+        print(f"{'ok  ' if finding.good else 'FAIL'}  {finding.step:<10}  {finding.said}", flush=True)
+        if not finding.good:
+            raise QalyptoError(f"doctor stopped at: {finding.step}")
 
 
 def _say(done: int, total: int) -> None:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 import pandas as pd
 
@@ -53,6 +54,28 @@ class Reading:
         if self.anchor_us is None:
             return self.moment_us
         return self.moment_us + round((wall_us - self.anchor_us) * self.speed)
+
+
+class ServerClock:
+    """The clock of a server: it is asked each time, and only tells.
+
+    Parameters
+    ----------
+    ask : callable
+        Returns the server's time.
+    """
+
+    running: Final = True
+
+    def __init__(self, ask: Callable[[], pd.Timestamp]) -> None:
+        self._ask = ask
+
+    def now(self) -> pd.Timestamp:
+        """Return the server's present moment, UTC in microseconds."""
+        return self._ask()
+
+    def __repr__(self) -> str:
+        return "<ServerClock: the service's own time>"
 
 
 class Clock:

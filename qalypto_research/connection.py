@@ -16,8 +16,10 @@ import pandas as pd
 from qalypto_research.archive.layout import check_root
 from qalypto_research.archive.manifest import Manifest, read_manifest
 from qalypto_research.archive.sample import sample_root
-from qalypto_research.clock import Clock, Reading, from_us, to_us
+from qalypto_research.clock import Clock, Reading, ServerClock, from_us, to_us
+from qalypto_research.config import Access
 from qalypto_research.engine.embedded import EmbeddedEngine
+from qalypto_research.engine.remote import RemoteEngine
 from qalypto_research.engine.snapshot import Snapshot
 from qalypto_research.errors import ArchiveError, ConfigurationError, RangeError, UnknownNameError
 from qalypto_research.history import api, completeness, depth, inventory, parts, rates, statements, venues
@@ -41,11 +43,11 @@ class Connection:
     Attributes
     ----------
     target : str
-        What it stands on: "sample" or folders.
-    clock : Clock
-        Its now; nothing later is visible.
+        What it stands on: "sample", folders, or the service's URL.
+    clock : Clock or ServerClock
+        Its now; nothing later is visible. The service's own, which can only be read, or an archive's.
     source : str
-        Where the rows come from, in the archive's own words.
+        Where the rows come from, in the archive's own words or the server's.
     synthetic : bool
         Whether a generator made the rows.
     exchange : str or None
@@ -62,12 +64,12 @@ class Connection:
     """
 
     target: str
-    clock: Clock
+    clock: Clock | ServerClock
     source: str
     synthetic: bool
     exchange: str | None
     ingestion_delay: dt.timedelta
-    engine: EmbeddedEngine
+    engine: EmbeddedEngine | RemoteEngine
     lifetime: Lifetime = field(default_factory=Lifetime)
 
     klines = api.klines
@@ -86,7 +88,7 @@ class Connection:
     @property
     def clocked(self) -> bool:
         """Whether the connection's now is its own clock's, not wall time."""
-        return True
+        return isinstance(self.clock, Clock)
 
     @property
     def closed(self) -> bool:
@@ -184,6 +186,35 @@ def open_archive(folders: Sequence[Path], options: Options, argument: str = "tar
     roots = tuple({root.resolve(): root for root in checked}.values())[::-1]
     names = ("sample" if root == _sample() else str(root) for root in roots)
     return _open(", ".join(names), roots, options)
+
+
+def open_service(access: Access, *, exchange: str | None) -> Connection:
+    """Open the service's history, or what stands in for it, at the address in `access`.
+
+    Raises
+    ------
+    ServiceError
+        It cannot be reached, or refuses the login.
+    SchemaError
+        Its tables are not the documented ones.
+    """
+    engine = RemoteEngine(access)
+    try:
+        engine.check_tables()
+    except BaseException:
+        engine.close()
+        raise
+    name = engine.server_name
+    return Connection(
+        target=access.endpoint.shown,
+        clock=ServerClock(engine.now),
+        source=name or access.endpoint.shown,
+        # A stand-in over a generated archive says so in its name: no answer of it may be mistaken for the market.
+        synthetic="synthetic" in name,
+        exchange=exchange,
+        ingestion_delay=dt.timedelta(0),
+        engine=engine,
+    )
 
 
 def _sample() -> Path | None:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import inspect
-import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from qalypto_research.archive.sample import sample_root
-from qalypto_research.config import Settings
-from qalypto_research.connection import Connection, Options, open_archive, open_sample
-from qalypto_research.errors import ConfigurationError, InputError, SampleDataWarning, UnknownNameError, warn_caller
+from qalypto_research.config import masked
+from qalypto_research.connection import Connection
 from qalypto_research.history import api, completeness, depth, inventory, parts, rates, statements, venues
-from qalypto_research.timerange import DurationLike, TimeLike, parse_duration
+from qalypto_research.targets import Target, open_target
+from qalypto_research.timerange import TimeLike
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Target = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-
-_SETTINGS: Final = ("ingestion_delay",)
 
 _made: Final[list[weakref.ref[Connection]]] = []
 """Connections made by ``connect``, the default last; those before it, while open, are what closing it gives back."""
@@ -49,15 +41,15 @@ def connect(
     Parameters
     ----------
     target : str, path or list of paths, optional
-        ``"sample"``: the packaged synthetic sample. A folder: the archive there; a list of folders: one archive over
-        all of them, in which ``"sample"`` stands for the packaged one. By default what ``QALYPTO_TARGET`` says, else
-        the sample, with a ``SampleDataWarning``.
-        ``"service"`` and URLs are for accounts, which this version cannot use yet.
+        ``"service"``: the account's history, over HTTPS. A URL: the same at another address. ``"sample"``: the packaged
+        synthetic sample. A folder: the archive there; a list of folders: one archive over all of them, in which
+        ``"sample"`` stands for the packaged one. By default what ``QALYPTO_TARGET`` says, else the service where an
+        account is configured, else the sample, with a ``SampleDataWarning``.
     at : str, datetime or Timestamp, optional
         Where the clock stands: nothing that became known later is visible. Naive times are UTC. By default where the
-        archive's manifest says, else just past its last row.
+        archive's manifest says, else just past its last row. The service has its own clock, which cannot be set.
     speed : float
-        How fast the clock runs once it is started; 1 is true pace.
+        How fast an archive's clock runs once it is started; 1 is true pace.
     exchange : str, optional
         Exchange of calls that name none. By default "binance", or the only one there is.
     strict : bool
@@ -65,7 +57,10 @@ def connect(
         ``DamagedArchiveWarning`` names what is left out, and ``con.left_out`` lists it all. What only shows when a
         call reads it is an error of that call, and left out from the next one on.
     **settings
-        ``ingestion_delay="2s"``: how long after it was seen a row arrives in the tables; 0 by default.
+        For archives: ``ingestion_delay="2s"``, how long after it was seen a row arrives in the tables; 0 by default.
+        For the service: ``username``, ``password``, ``cf_access_client_id``, ``cf_access_client_secret``,
+        ``client_id``, ``clickhouse_url``, ``stream_url``, ``ca_file``, each in place of the environment variable of that
+        name (``QALYPTO_USERNAME`` and so on).
 
     Returns
     -------
@@ -75,7 +70,11 @@ def connect(
     Raises
     ------
     ConfigurationError
-        The service was asked for, or an account is configured.
+        A credential is missing or only half given, or a setting cannot be used; names the variable.
+    ServiceError
+        The service cannot be reached, or refuses the login (``AuthenticationError``).
+    SchemaError
+        The service's tables are not the documented ones.
     ArchiveError
         No such folder, no market data in it, or a damaged file.
     RangeError
@@ -90,8 +89,9 @@ def connect(
     ...     len(con.klines("BTCUSDT", "1m", hours=1))
     60
     """
-    options = Options(at, _speed(speed), _exchange(exchange), _strict(strict), _delay(settings))
-    con = _opened(target, options)
+    # From here on no frame holds a secret in the clear: debuggers and notebooks show the variables of frames.
+    settings = masked(settings)
+    con = open_target(target, at=at, speed=speed, exchange=exchange, strict=strict, settings=settings)
     with _lock:
         # A cell that is run again and again must not pile connections up.
         _kept[:] = [kept for kept in _kept if not kept.closed]
@@ -111,78 +111,6 @@ def default_connection() -> Connection:
                 return con
             _made.pop()
         return connect()
-
-
-def _opened(target: Target | None, options: Options, argument: str = "target") -> Connection:
-    if target is None:
-        settings = Settings()
-        if settings.target is not None:
-            return _opened(settings.target, options, "QALYPTO_TARGET")
-        if settings.username is not None:
-            raise ConfigurationError(f"QALYPTO_USERNAME is set, so the account is meant; {_NOT_YET}")
-        return _sample_and_warning(options)
-    if not isinstance(target, (str, os.PathLike)):
-        return open_archive(_folders(target), options)
-    if not str(target).strip():
-        raise InputError(argument, f"{target!r} is empty; give 'sample' or a folder")
-    if target == "sample":
-        return open_sample(options)
-    if target == "service" or "://" in str(target):
-        raise ConfigurationError(f"{argument}={str(target)!r}: {_NOT_YET}")
-    return open_archive([Path(target)], options, argument)
-
-
-def _sample_and_warning(options: Options) -> Connection:
-    con = open_sample(options)
-    try:
-        warn_caller(
-            f"no account is configured: answers come from the packaged sample, which is synthetic and not the market "
-            f"(clock {con.clock.now():%Y-%m-%d %H:%M:%S} UTC). qr.connect('sample') says the same and does not warn",
-            SampleDataWarning,
-        )
-    except SampleDataWarning:  # a user may have made it an error
-        con.close()
-        raise
-    return con
-
-
-def _folders(target: Any) -> list[Path]:
-    listed = list(target) if isinstance(target, Sequence) and not isinstance(target, bytes) else [target]
-    if not listed:
-        raise InputError("target", "is an empty list; give at least one folder")
-    for folder in listed:
-        if not isinstance(folder, (str, os.PathLike)):
-            raise InputError("target", f"{folder!r} is no folder; give 'sample', a folder or a list of folders")
-    return [sample_root() if folder == "sample" else Path(folder) for folder in listed]
-
-
-_NOT_YET: Final = "this version does not reach the service yet. Use qr.connect('sample') or qr.connect('<folder of an archive>')"
-
-
-def _speed(speed: float) -> float:
-    if isinstance(speed, bool) or not isinstance(speed, (int, float)):
-        raise InputError("speed", f"{speed!r} must be a number above zero; 1 is true pace")
-    return float(speed)
-
-
-def _strict(strict: bool) -> bool:  # noqa: FBT001 - the argument's own check
-    if not isinstance(strict, bool):
-        raise InputError("strict", f"{strict!r} must be True or False")
-    return strict
-
-
-def _exchange(exchange: str | None) -> str | None:
-    if exchange is not None and not isinstance(exchange, str):
-        raise InputError("exchange", f"{exchange!r} is not a name; give one exchange, or none")
-    return exchange
-
-
-def _delay(settings: dict[str, Any]) -> dt.timedelta:
-    for name in settings:
-        if name not in _SETTINGS:
-            raise UnknownNameError("settings", name, _SETTINGS)
-    delay: DurationLike | None = settings.get("ingestion_delay")
-    return dt.timedelta(0) if delay is None else parse_duration(delay, "ingestion_delay")
 
 
 def _on_default(call: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:

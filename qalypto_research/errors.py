@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchiveError",
+    "AuthenticationError",
+    "BusyError",
     "ClosedError",
     "ConfigurationError",
     "DamagedArchiveWarning",
@@ -25,13 +27,17 @@ __all__ = [
     "FormatDroppedWarning",
     "GapError",
     "GapWarning",
+    "IncompleteAnswerError",
     "InputError",
     "QalyptoError",
     "QalyptoWarning",
     "QueryError",
+    "QueryTimeoutError",
     "RangeError",
     "ResultTooLargeError",
     "SampleDataWarning",
+    "SchemaError",
+    "ServiceError",
     "UnknownNameError",
     "WallClockWarning",
 ]
@@ -172,10 +178,56 @@ class QueryError(QalyptoError):
     """
 
     def __init__(self, message: str, *, code: int | None = None, query_id: str | None = None) -> None:
-        tail = "".join(f" [{k} {v}]" for k, v in (("code", code), ("query", query_id)) if v is not None)
-        super().__init__(message + tail)
+        super().__init__(_with_marks(message, code, query_id))
         self.code = code
         self.query_id = query_id
+
+
+class QueryTimeoutError(QueryError):
+    """A query took longer than the server or the connection allows."""
+
+
+class IncompleteAnswerError(QueryError):
+    """An answer broke off before its end; nothing of it was handed out."""
+
+
+class ServiceError(QalyptoError):
+    """The service cannot be reached, or does not answer as ClickHouse does.
+
+    Attributes
+    ----------
+    code : int or None
+        ClickHouse's error code, where it gave one.
+    query_id : str or None
+        The id of the query that met it.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None, query_id: str | None = None) -> None:
+        super().__init__(_with_marks(message, code, query_id))
+        self.code = code
+        self.query_id = query_id
+
+
+class AuthenticationError(ServiceError):
+    """The service does not accept the credentials."""
+
+
+class BusyError(ServiceError):
+    """The service is busy, away for a while, or a quota is used up; it was asked again and still is."""
+
+
+class SchemaError(QalyptoError):
+    """The service's tables are not the documented ones.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The columns at fault, each as ``table.column``.
+    """
+
+    def __init__(self, message: str, *, columns: Iterable[str]) -> None:
+        super().__init__(message)
+        self.columns = tuple(columns)
 
 
 class ClosedError(QalyptoError):
@@ -215,6 +267,11 @@ def warn_caller(message: str, category: type[QalyptoWarning]) -> None:
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def _with_marks(message: str, code: int | None, query_id: str | None) -> str:
+    """Return `message` with what support will ask for."""
+    return message + "".join(f" [{name} {value}]" for name, value in (("code", code), ("query", query_id)) if value is not None)
 
 
 def _listed(names: tuple[str, ...], most: int = 24) -> str:

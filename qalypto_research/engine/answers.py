@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from qalypto_research.engine.arrow import NAT, own_texts
 from qalypto_research.schema.frames import VOCABULARY, category
+from qalypto_research.schema.tables import bare_type
 
-_WRAPPER: Final = re.compile(r"^(?:Nullable|LowCardinality)\((.*)\)$")
 _ENUM_NAME: Final = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)")
 
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
@@ -45,16 +45,10 @@ def to_answer(table: pa.Table, types: Sequence[str]) -> pd.DataFrame:
     QueryError
         A text is not UTF-8.
     """
-    columns = [_column(name, table.column(i), _bare(types[i])) for i, name in enumerate(table.column_names)]
+    columns = [_column(name, table.column(i), bare_type(types[i])) for i, name in enumerate(table.column_names)]
     frame = pd.concat(columns, axis=1)
     frame.columns = pd.Index(table.column_names)
     return frame
-
-
-def _bare(kind: str) -> str:
-    while found := _WRAPPER.match(kind):
-        kind = found[1]
-    return kind
 
 
 def _column(name: str, chunks: pa.ChunkedArray, clickhouse: str) -> pd.Series[Any]:

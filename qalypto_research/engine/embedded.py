@@ -24,6 +24,7 @@ from qalypto_research.engine.failures import to_damage, translated
 from qalypto_research.engine.moments import Moments
 from qalypto_research.engine.progress import Progress
 from qalypto_research.engine.running import run_cancellable
+from qalypto_research.engine.streams import read_stream
 from qalypto_research.errors import ArchiveError, ClosedError, DamagedArchiveWarning, QueryError, warn_caller
 from qalypto_research.schema.tables import Table
 
@@ -144,10 +145,7 @@ class EmbeddedEngine:
                 cancel=lambda: self._kill(query_id),
                 waiting=(lambda: self._watch(query_id, progress)) if label else (lambda: None),
             )
-        try:
-            return pa.ipc.open_stream(pa.py_buffer(raw)).read_all(), query_id
-        except pa.ArrowException as error:
-            raise QueryError(f"the answer broke off ({error})", query_id=query_id) from error
+        return read_stream(raw, query_id), query_id
 
     def _kill(self, query_id: str) -> None:
         with suppress(ClosedError), self._pool.borrow() as client:
@@ -319,6 +317,11 @@ class EmbeddedSnapshot:
     def rows_at_most(self, table: Table, start: pd.Timestamp | None, end: pd.Timestamp | None) -> int:
         """Return how many rows the files that reach into ``[start, end)`` have, without asking ClickHouse."""
         return sum(f.rows for f in self._catalog.files_of(table) if f.reaches_into(start, end))
+
+    def may_begin_after(self, table: Table, moment: pd.Timestamp) -> bool:
+        """Return whether `table` may have no row by `moment`; False where the files do not say."""
+        first = self._catalog.first_timestamp(table)
+        return first is not None and first > moment
 
     def first_timestamp(self, table: Table) -> pd.Timestamp | None:
         """Return where `table` begins, None where that is not known."""

@@ -121,8 +121,10 @@ def _flags(chunk: pa.Array) -> npt.NDArray[np.bool_]:
     return np.asarray(chunk.to_numpy(zero_copy_only=False) != 0)
 
 
-def _recode(name: str, chunk: pa.DictionaryArray, codes: dict[str, int]) -> npt.NDArray[np.int16]:
+def _recode(name: str, chunk: pa.Array, codes: dict[str, int]) -> npt.NDArray[np.int16]:
     """Return the frame's codes for a chunk's own, -1 for NULL; names not met before get the next code."""
+    if not pa.types.is_dictionary(chunk.type):  # A server that lets no setting be changed sends plain text.
+        chunk = chunk.cast(pa.large_string()).dictionary_encode()
     try:
         names = chunk.dictionary.to_pylist()
     except UnicodeDecodeError as error:

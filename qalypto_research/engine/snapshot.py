@@ -56,6 +56,10 @@ class Snapshot(Protocol):
         """Return an upper bound of the rows of `table` in ``[start, end)``."""
         ...
 
+    def may_begin_after(self, table: Table, moment: pd.Timestamp) -> bool:
+        """Return whether `table` may have no row by `moment`; False where that is not known."""
+        ...
+
     def first_timestamp(self, table: Table) -> pd.Timestamp | None:
         """Return where `table` begins, None where that is not known."""
         ...

@@ -138,8 +138,7 @@ def list_pairs(pairs: Sequence[tuple[str, str]]) -> str:
 def warn_of_start(call: Call) -> None:
     """Warn where the range begins well before the table does: the answer is then shorter than what was asked for."""
     table, start = call.query.table, call.window.start
-    recorded = call.snapshot.first_timestamp(table)
-    if recorded is None or start is None or recorded - start <= _QUIET:
+    if start is None or not call.snapshot.may_begin_after(table, start + _QUIET):
         return
     # The files reach beyond the clock: where the table begins is said by what is known of it alone.
     answer = call.snapshot.fetch(f"SELECT minOrNull(t.timestamp) AS first FROM {call.query.relation} AS t")

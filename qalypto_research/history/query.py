@@ -11,7 +11,7 @@ import pandas as pd
 from qalypto_research.clock import to_us
 from qalypto_research.history.levels import side_sql
 from qalypto_research.schema.frames import VOCABULARY, FrameColumn
-from qalypto_research.schema.tables import Table
+from qalypto_research.schema.tables import KEYS, Table
 from qalypto_research.schema.vocabulary import INTERVAL_MS
 
 
@@ -75,6 +75,15 @@ class TableQuery:
     def grain_ms(self) -> int:
         """Where the answer may be cut: at multiples of so many milliseconds since 1970."""
         return 1
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """SQL that orders rows of equal time, exchange and symbol.
+
+        Where no arrival is recorded, what is shown of a row ends the order, so that an answer comes out alike each time.
+        """
+        shown = dict.fromkeys(c.source.name for c in self.columns if c.source.name in self.table.column_names[len(KEYS) :])
+        return (*self.table.tie_break, *(f"t.{column}" for column in self.arrival or shown))
 
     def select(self, span: Span, *, newest: int | None = None) -> tuple[str, dict[str, Any]]:
         """Return the statement for the rows in `span`, ascending, and its parameters.
@@ -154,7 +163,7 @@ class TableQuery:
 
     def _order(self) -> list[str]:
         """Return the table's total order."""
-        return [*self._keys(), *self.table.tie_break, *(f"t.{column}" for column in self.arrival)]
+        return [*self._keys(), *self.ties]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +195,7 @@ class LastRowQuery(TableQuery):
         return f"uniqExact({self._bucket()})"
 
     def _rows(self, where: str) -> str:
-        last = ", ".join(f"{key} DESC NULLS FIRST" for key in ("t.timestamp", *self.table.tie_break, *(f"t.{c}" for c in self.arrival)))
+        last = ", ".join(f"{key} DESC NULLS FIRST" for key in ("t.timestamp", *self.ties))
         bucket = self._bucket()
         return f"(SELECT * FROM {self.relation} AS t WHERE {where} ORDER BY {bucket}, {last} LIMIT 1 BY {bucket}) AS t"
 

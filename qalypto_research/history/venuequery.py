@@ -12,7 +12,7 @@ _MS: Final = "toUnixTimestamp64Milli(t.timestamp)"
 
 def _latest_first(query: TableQuery) -> list[str]:
     """Return what orders rows of one exchange, symbol and time, from the last."""
-    return [f"{key} DESC NULLS FIRST" for key in (*query.table.tie_break, *(f"t.{column}" for column in query.arrival))]
+    return [f"{key} DESC NULLS FIRST" for key in query.ties]
 
 
 @dataclass(frozen=True, slots=True)

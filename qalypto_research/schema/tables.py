@@ -6,6 +6,7 @@ its meaning. A table says its total order, its identity and when a row without `
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,6 +14,16 @@ from qalypto_research.schema.vocabulary import INTERVAL_MS
 
 Kind = Literal["time", "number", "count", "flag", "text", "exchange", "symbol", "side", "interval"]
 """What a column becomes in a frame: see ``schema.frames``. The last four are categories."""
+
+
+_WRAPPER: Final = re.compile(r"(?:Nullable|LowCardinality)\((.*)\)", re.DOTALL)
+
+
+def bare_type(clickhouse: str) -> str:
+    """Return a ClickHouse type without ``Nullable`` and ``LowCardinality``."""
+    while found := _WRAPPER.fullmatch(clickhouse):
+        clickhouse = found[1]
+    return clickhouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,7 @@ class Column:
     @property
     def bare_type(self) -> str:
         """The ClickHouse type without ``Nullable``."""
-        return self.clickhouse.removeprefix("Nullable(").removesuffix(")") if self.nullable else self.clickhouse
+        return bare_type(self.clickhouse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,10 @@ HIDDEN: Final = (
     Column("_producer_received", "Nullable(Float64)", "number", "producer_received", "epoch ms", "when the producer had it"),
 )
 """Columns an archive may carry beside the service's. They never appear in frames or in ``SELECT *``."""
+
+
+KEYS: Final = ("timestamp", "exchange", "symbol")
+"""The first columns of every table."""
 
 
 def _key_columns() -> tuple[Column, ...]:
