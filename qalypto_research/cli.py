@@ -65,6 +65,19 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="check the way to the service step by step")
     doctor.set_defaults(run=_doctor)
+
+    serve = commands.add_parser("serve", help="stand in for the service: ClickHouse over HTTP, from the sample or folders of your own")
+    serve.add_argument("archive", nargs="*", default=["sample"], help="'sample', or the folders of an archive (sample)")
+    serve.add_argument("--at", help="where the clock stands, or begins to run: ISO 8601, UTC (as qr.connect)")
+    serve.add_argument("--speed", type=float, help="let the clock run, so many seconds a second (it stands)")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8443, help="port to listen on, 0 for a free one (8443)")
+    serve.add_argument("--user", default="quant", help="who may ask; the password is made up (quant)")
+    serve.add_argument("--http", action="store_true", help="speak http, on the loopback only (https)")
+    serve.add_argument("--forbid-settings", action="store_true", help="refuse every setting a client sends, as a server may (code 164)")
+    serve.add_argument("--require-cloudflare", action="store_true", help="turn away requests without the Cloudflare headers")
+    serve.add_argument("--faults", default="", metavar="SCRIPT", help="what is to go wrong, as 'status:code=429,times=2; cut:after=5000'")
+    serve.set_defaults(run=_serve)
     return parser
 
 
@@ -111,6 +124,31 @@ def _doctor(_: argparse.Namespace) -> None:
         print(f"{'ok  ' if finding.good else 'FAIL'}  {finding.step:<10}  {finding.said}", flush=True)
         if not finding.good:
             raise QalyptoError(f"doctor stopped at: {finding.step}")
+
+
+def _serve(given: argparse.Namespace) -> None:
+    from pathlib import Path  # noqa: PLC0415
+
+    from qalypto_research.archive.sample import sample_root  # noqa: PLC0415
+    from qalypto_research.local.gateway.serving import Options, serve  # noqa: PLC0415
+
+    options = Options(
+        folders=tuple(sample_root() if name == "sample" else Path(name) for name in given.archive),
+        at=given.at,
+        speed=given.speed,
+        host=given.host,
+        port=given.port,
+        user=given.user,
+        plain=given.http,
+        forbid_settings=given.forbid_settings,
+        faults=given.faults,
+        require_cloudflare=given.require_cloudflare,
+    )
+    serve(
+        options,
+        say=lambda text: print(text, end="", flush=True),
+        warn=lambda text: print(f"qalypto: {text}", file=sys.stderr, flush=True),
+    )
 
 
 def _say(done: int, total: int) -> None:

@@ -9,24 +9,22 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import pandas as pd
 
-from qalypto_research.archive.layout import check_root
-from qalypto_research.archive.manifest import Manifest, read_manifest
+from qalypto_research.archive.manifest import read_manifest
+from qalypto_research.archive.opening import check_roots, opening_moment_us
 from qalypto_research.archive.sample import sample_root
-from qalypto_research.clock import Clock, Reading, ServerClock, from_us, to_us
+from qalypto_research.clock import Clock, Reading, ServerClock
 from qalypto_research.config import Access
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.engine.remote import RemoteEngine
 from qalypto_research.engine.snapshot import Snapshot
-from qalypto_research.errors import ArchiveError, ConfigurationError, RangeError, UnknownNameError
+from qalypto_research.errors import ArchiveError, ConfigurationError, UnknownNameError
 from qalypto_research.history import api, completeness, depth, inventory, parts, rates, statements, venues
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS
 from qalypto_research.timerange import TimeLike, parse_time
-
-_JUST_PAST_US: Final = 1
 
 
 @dataclass(slots=True)
@@ -181,9 +179,7 @@ def open_archive(folders: Sequence[Path], options: Options, argument: str = "tar
     UnknownNameError
         The exchange is not there.
     """
-    # The same folder under two names would give every row twice.
-    checked = [check_root(folder, argument) for folder in reversed(folders)]
-    roots = tuple({root.resolve(): root for root in checked}.values())[::-1]
+    roots = check_roots(folders, argument)
     names = ("sample" if root == _sample() else str(root) for root in roots)
     return _open(", ".join(names), roots, options)
 
@@ -230,7 +226,8 @@ def _open(target: str, roots: tuple[Path, ...], options: Options) -> Connection:
     manifests = [read_manifest(root, None if options.strict else damaged) for root in roots]
     engine = EmbeddedEngine(roots, strict=options.strict, left_out=damaged)
     try:
-        clock = Clock(Reading(_moment_us(engine, roots, manifests, moment, options.ingestion_delay), speed=options.speed))
+        begins = opening_moment_us(engine.seen_bounds_us(), roots, manifests, moment, options.ingestion_delay)
+        clock = Clock(Reading(begins, speed=options.speed))
         _check_exchange(engine, options.exchange)
         return Connection(
             target=target,
@@ -251,20 +248,3 @@ def _check_exchange(engine: EmbeddedEngine, exchange: str | None) -> None:
     there = engine.exchanges()
     if exchange is not None and exchange.strip().casefold() not in {"all", *(name.casefold() for name in there)}:
         raise UnknownNameError("exchange", exchange, (*(e for e in EXCHANGES if e in there), *sorted(there - set(EXCHANGES)), "all"))
-
-
-def _moment_us(
-    engine: EmbeddedEngine, roots: tuple[Path, ...], manifests: list[Manifest], moment: pd.Timestamp | None, delay: dt.timedelta
-) -> int:
-    """Return where the clock is to stand: at `moment`, where the manifest says, or just past the last row."""
-    bounds = engine.seen_bounds_us()
-    if bounds is None:
-        raise ArchiveError(roots[0], "holds no row that is ever visible: only running candles without a record of when they were current")
-    first, last = (us + delay // dt.timedelta(microseconds=1) for us in bounds)
-    if moment is not None:
-        if to_us(moment) < first:
-            raise RangeError("at", f"{moment} is before anything is known here; the first row became known at {from_us(first)}")
-        return to_us(moment)
-    if len(manifests) == 1 and manifests[0].clock is not None:
-        return to_us(parse_time(manifests[0].clock, "clock"))
-    return last + _JUST_PAST_US

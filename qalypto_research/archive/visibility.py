@@ -58,7 +58,12 @@ def seen_sql(table: Table) -> str:
     return f"coalesce(t._seen, {table.seen_without_record})"
 
 
-def public_view_ddl(name: str, table: Table, guarded: str, moment_us: int) -> str:
-    """Return DDL for the view a user's SQL reads: the service's columns alone, as known at `moment_us`."""
+def public_select(table: Table, guarded: str, moment_sql: str) -> str:
+    """Return the SELECT of a view that a user's SQL reads: the service's columns alone, as known at `moment_sql`."""
     columns = ", ".join(f"`{c}`" for c in table.column_names)
-    return f"CREATE VIEW {name} AS SELECT {columns} FROM {guarded}(moment = fromUnixTimestamp64Micro({moment_us}, 'UTC'))"
+    return f"SELECT {columns} FROM {guarded}(moment = {moment_sql})"
+
+
+def moment_sql(microseconds: str) -> str:
+    """Return SQL for the moment so many microseconds after 1970 UTC, themselves SQL."""
+    return f"fromUnixTimestamp64Micro({microseconds}, 'UTC')"

@@ -83,17 +83,17 @@ class EmbeddedEngine:
 
     def seen_bounds_us(self) -> tuple[int, int] | None:
         """Return when the first and the last row became known, microseconds since 1970 UTC; None if no row ever does."""
-        with self._pinned() as catalog:
+        with self.pinned() as catalog:
             return catalog.seen_bounds_us()
 
     def exchanges(self) -> set[str]:
         """Return the exchanges its rows are of, whenever they became known."""
-        with self._pinned() as catalog:
+        with self.pinned() as catalog:
             return {s.exchange for s in catalog.series()}
 
     def left_out(self) -> list[ArchiveError]:
         """Return what is wrong with each file left out, by path."""
-        with self._pinned() as catalog:
+        with self.pinned() as catalog:
             return sorted({**self._left_out_before, **catalog.damaged}.values(), key=lambda error: error.path)
 
     @contextmanager
@@ -107,7 +107,7 @@ class EmbeddedEngine:
         delay : datetime.timedelta
             How long after it was seen a row arrives in the tables.
         """
-        with self._pinned() as catalog:
+        with self.pinned() as catalog:
             yield EmbeddedSnapshot(self, catalog, moment, delay)
 
     def close(self) -> None:
@@ -193,7 +193,8 @@ class EmbeddedEngine:
             warn_caller(f"{count} damaged and left out of every answer; con.left_out lists all. {shown}{rest}", DamagedArchiveWarning)
 
     @contextmanager
-    def _pinned(self) -> Iterator[Catalog]:
+    def pinned(self) -> Iterator[Catalog]:
+        """Lend the catalog of the files as they stand; it stays until it is given back, whatever files come."""
         catalog = self._pin()
         try:
             self._warn_of_damaged(catalog)

@@ -11,7 +11,7 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from qalypto_research.archive.visibility import public_view_ddl
+from qalypto_research.archive.visibility import moment_sql, public_select
 from qalypto_research.schema.tables import TABLES, Table
 
 _numbers: Final = itertools.count(1)
@@ -66,7 +66,8 @@ class Moments:
         with self._lend() as client:
             client.command(f"CREATE DATABASE {database}")
             for table in TABLES.values():
-                client.command(public_view_ddl(f"{database}.{table.sql_name}", table, self._guarded(table), moment_us))
+                select = public_select(table, self._guarded(table), moment_sql(str(moment_us)))
+                client.command(f"CREATE VIEW {database}.{table.sql_name} AS {select}")
         return database
 
     def _drop(self, database: str) -> None:

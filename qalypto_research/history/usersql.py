@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,26 +11,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from qalypto_research.engine.tokens import Token, significant, tokenise, without_end
 from qalypto_research.errors import InputError
 from qalypto_research.schema.tables import TABLES
 from qalypto_research.timerange import parse_time
 
-_IN_COMMENT: Final = r"(?:(?!/\*|\*/).)*"
-# Comments nest in ClickHouse; three deep is deeper than anybody writes.
-_DEEPEST: Final = rf"/\*{_IN_COMMENT}\*/"
-_DEEPER: Final = rf"/\*{_IN_COMMENT}(?:{_DEEPEST}{_IN_COMMENT})*\*/"
-_COMMENT: Final = rf"/\*{_IN_COMMENT}(?:{_DEEPER}{_IN_COMMENT})*\*/"
-_TOKEN: Final = re.compile(
-    rf"""
-      (?P<space>\s+|--[^\n]*|\#[!\ ][^\n]*|{_COMMENT})
-    | (?P<text>'(?:[^'\\]|\\.|'')*'|\$(?P<tag>[A-Za-z0-9_]*)\$.*?\$(?P=tag)\$)
-    | (?P<quoted>"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`)
-    | (?P<slot>\{{\s*(?P<name>[A-Za-z_]\w*)\s*(?::(?P<type>[^{{}}]*))?\}})
-    | (?P<word>[A-Za-z_]\w*)
-    | (?P<other>\d[\w.]*|.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 _DATABASE: Final = "market_data"
 _NOW: Final = "now"
 _WALL_BARE: Final = frozenset({"current_timestamp", "current_date", "curdate", "localtimestamp", "localtime"})
@@ -62,19 +46,6 @@ class UserQuery:
     wall_clock: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    name: str = ""
-    type: str | None = None
-
-    @property
-    def plain(self) -> str:
-        """The identifier meant, quoted or not."""
-        return self.text[1:-1] if self.kind == "quoted" else self.text
-
-
 def prepare(query: str, params: Mapping[str, Any] | None, moment: pd.Timestamp) -> UserQuery:
     """Check and rewrite a user's SQL.
 
@@ -95,7 +66,7 @@ def prepare(query: str, params: Mapping[str, Any] | None, moment: pd.Timestamp) 
     """
     if not isinstance(query, str) or not query.strip():
         raise InputError("query", "is empty; write a SELECT, as 'SELECT count() FROM market_data_trade'")
-    tokens = _without_end(_tokenise(query))
+    tokens = without_end(tokenise(query))
     _check_select(tokens)
     tokens, dropped = _without_format(tokens)
     tokens = _without_database(tokens)
@@ -105,24 +76,8 @@ def prepare(query: str, params: Mapping[str, Any] | None, moment: pd.Timestamp) 
     return UserQuery(sql, parameters, dropped, _wall_clock(tokens))
 
 
-def _tokenise(query: str) -> list[_Token]:
-    found = _TOKEN.finditer(query)
-    return [_Token(m.lastgroup or "", m[0]) if not m["slot"] else _Token("slot", m[0], m["name"], m["type"]) for m in found]
-
-
-def _significant(tokens: list[_Token]) -> list[int]:
-    return [i for i, t in enumerate(tokens) if t.kind != "space"]
-
-
-def _without_end(tokens: list[_Token]) -> list[_Token]:
-    """Return the tokens up to the last that says something; a closing semicolon says nothing."""
-    while tokens and (tokens[-1].kind == "space" or tokens[-1].text == ";"):
-        tokens = tokens[:-1]
-    return tokens
-
-
-def _check_select(tokens: list[_Token]) -> None:
-    places = _significant(tokens)
+def _check_select(tokens: list[Token]) -> None:
+    places = significant(tokens)
     first = next((tokens[i].text for i in places if tokens[i].text != "("), "")
     if first.upper() not in ("SELECT", "WITH"):
         raise InputError("query", f"begins with {first!r}; only SELECT, or WITH ... SELECT, is answered")
@@ -137,16 +92,16 @@ def _check_select(tokens: list[_Token]) -> None:
             raise InputError("query", f"a {kind} is opened and never closed ({opener})")
 
 
-def _without_format(tokens: list[_Token]) -> tuple[list[_Token], str | None]:
-    places = _significant(tokens)
+def _without_format(tokens: list[Token]) -> tuple[list[Token], str | None]:
+    places = significant(tokens)
     if len(places) > 2 and tokens[places[-2]].text.upper() == "FORMAT" and tokens[places[-1]].kind == "word":
-        return _without_end(tokens[: places[-2]]), tokens[places[-1]].text
+        return without_end(tokens[: places[-2]]), tokens[places[-1]].text
     return tokens, None
 
 
-def _without_database(tokens: list[_Token]) -> list[_Token]:
+def _without_database(tokens: list[Token]) -> list[Token]:
     """Return the tokens with ``market_data.market_data_trade`` as ``market_data_trade``, and so for every table."""
-    places = _significant(tokens)
+    places = significant(tokens)
     dropped: set[int] = set()
     for a, b, c in zip(places, places[1:], places[2:], strict=False):
         names = tokens[a].kind in ("word", "quoted") and tokens[c].kind in ("word", "quoted")
@@ -155,7 +110,7 @@ def _without_database(tokens: list[_Token]) -> list[_Token]:
     return [t for i, t in enumerate(tokens) if i not in dropped]
 
 
-def _bound(tokens: list[_Token], params: dict[str, Any], moment: pd.Timestamp) -> tuple[str, dict[str, Any]]:
+def _bound(tokens: list[Token], params: dict[str, Any], moment: pd.Timestamp) -> tuple[str, dict[str, Any]]:
     used: dict[str, Any] = {}
     out = []
     for token in tokens:
@@ -204,8 +159,8 @@ def _value(name: str, value: Any) -> Any:
     raise InputError("params", f"{name!r} is a {type(value).__name__}; give a string, number, time, date or a list of them")
 
 
-def _wall_clock(tokens: list[_Token]) -> str | None:
-    places = _significant(tokens)
+def _wall_clock(tokens: list[Token]) -> str | None:
+    places = significant(tokens)
     texts = ["", *(tokens[i].text for i in places), ""]
     for before, place, after in zip(texts, places, texts[2:], strict=False):
         name = tokens[place].plain.lower() if tokens[place].kind in ("word", "quoted") else ""
