@@ -75,6 +75,21 @@ def _isolated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         monkeypatch.delenv(name)
 
 
+# --- The same tests over the wire ------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--served", action="store_true", help="read archives over HTTPS, each from a stand-in in a process of its own")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With --served, let `qr.connect` reach an archive as it reaches the service."""
+    if config.getoption("--served"):
+        import served  # noqa: PLC0415 - starts a process
+
+        qr.connect = served.connect
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what asks for the recorded data as `real`."""

@@ -176,7 +176,7 @@ def spreads(
     >>> import qalypto_research as qr
     >>> con = qr.connect("sample")
     >>> apart = con.spreads("BTCUSDT", every="1m", hours=1)
-    >>> len(apart), int(apart["exchanges"].min())
+    >>> len(apart), int(apart["exchanges"].max())
     (60, 4)
     >>> con.close()
     """

@@ -82,7 +82,7 @@ def test_candles(there, stored):
     assert by_series(mine, names, "expected") == expected
     assert by_series(mine, names, "missing") == missing
     assert by_series(mine, names, "zero_volume") == empty
-    assert (sum(missing.values()), sum(empty.values())) == (30, 1_419)
+    assert (sum(missing.values()), sum(empty.values())) == (30, 102)
 
 
 def test_holes_of_candles(there):
