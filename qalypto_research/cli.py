@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
 from collections.abc import Sequence
 
 from qalypto_research.errors import QalyptoError
@@ -127,6 +129,9 @@ def _doctor(_: argparse.Namespace) -> None:
 
 
 def _serve(given: argparse.Namespace) -> None:
+    # A service is in UTC; the engine asks for the host's zone as soon as it is loaded.
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     from pathlib import Path  # noqa: PLC0415
 
     from qalypto_research.archive.sample import sample_root  # noqa: PLC0415

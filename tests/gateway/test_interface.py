@@ -225,6 +225,8 @@ def test_a_session_keeps_its_settings(http):
     assert http.text("SET max_block_size = 79", session_id="one") == ""
     assert http.text(ask, session_id="one", session_check="1") == "79\n"
     assert http.text(ask, session_id="two") != "79\n"
+    # A whole answer means that the session is free again.
+    assert {http.text(ask, session_id="one") for _ in range(100)} == {"79\n"}
     assert http.refused(ask, session_id="three", session_check="1") == (500, 372)
 
 

@@ -95,6 +95,7 @@ def test_the_hosts_zone_does_not_matter(serve, zone):
     answer = ask(environment, "SELECT timezone(), toHour(timestamp), toString(timestamp), now() FROM market_data.market_data_trade")
     assert answer.data == b"UTC\t12\t2026-03-02 12:00:00.000\t2026-03-02 12:00:00\n"
     assert answer.headers["X-ClickHouse-Timezone"] == "UTC"
+    assert ask(environment, "SELECT serverTimezone()").data in (b"UTC\n", b"Etc/UTC\n")
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import os
 import secrets
 import signal
 import socket
 import ssl
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -102,7 +100,6 @@ def serve(options: Options, say: Callable[[str], None], warn: Callable[[str], No
     ArchiveError, RangeError
         As by ``qr.connect``.
     """
-    _be_in_utc()
     with ExitStack() as until_end:
         listening = until_end.enter_context(_listening(options))
         loopback = _is_loopback(options.host)
@@ -117,12 +114,6 @@ def serve(options: Options, say: Callable[[str], None], warn: Callable[[str], No
         address = f"{'http' if options.plain else 'https'}://{_in_url(options.host)}:{listening.getsockname()[1]}"
         server.when_started = lambda: say(_environment(address, credentials, ca_file) + (f"{READY}\n" if options.faults == ORDERS else ""))
         server.run(sockets=[listening])
-
-
-def _be_in_utc() -> None:
-    """Let the engine, which takes the host's zone when it starts, be in the service's."""
-    os.environ["TZ"] = "UTC"
-    time.tzset()
 
 
 def _environment(address: str, credentials: Credentials, ca_file: Path | None) -> str:

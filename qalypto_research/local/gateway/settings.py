@@ -40,7 +40,6 @@ BASE: Final = {
     "max_query_size": "262144",
     # What the clock's guard stands on: no condition of a user's meets a row that the guard has not passed.
     "optimize_move_to_prewhere": "0",
-    "use_hive_partitioning": "0",
 }
 
 LABEL: Final = "log_comment"
