@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import signal
 import ssl
@@ -15,6 +16,7 @@ import urllib3
 from archives import trade, write
 
 from qalypto_research.errors import ConfigurationError
+from qalypto_research.local import testing
 from qalypto_research.local.testing import Gateway
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - to see that it is warned of
@@ -167,3 +169,9 @@ def test_the_fixture_gives_the_same_one_for_the_same_words(qalypto_gateway, arch
     one.fault("quota")
     assert qalypto_gateway(archive, at="2026-03-02 12:30:00") is one
     assert ask(one.environment(), "SELECT 1").data == b"1\n"
+
+
+def test_the_modules_examples_run():
+    outcome = doctest.testmod(testing)
+    assert outcome.failed == 0
+    assert outcome.attempted == 4
