@@ -43,7 +43,7 @@ def serve(small):
 
     yield start
     for process in processes:
-        process.kill()
+        process.terminate()
         process.communicate()
 
 
