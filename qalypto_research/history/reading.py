@@ -46,7 +46,7 @@ class Plan:
     slices : tuple of Span
         Consecutive.
     rows : int
-        Rows of the answer.
+        Rows of the answer, or a bound of them.
     surplus : int
         Rows that come first in the slices and are not of the answer, where a limit keeps the newest.
     """
@@ -91,7 +91,11 @@ def read_frame(
         builder = FrameBuilder(query.columns, table.num_rows)
         builder.append(table)
         return builder.finish(tz)
-    plan = plan_slices(snapshot, query, span, limit=limit, most=slice_rows(per_row), label="counting")
+    # Telling rows of the answer apart is dear where they are not the table's: only a limit, or a frame near its bound, needs it.
+    exactly = limit is not None or not query.reduces
+    plan = plan_slices(snapshot, query, span, limit=limit, most=slice_rows(per_row), label="counting", exactly=exactly)
+    if not exactly and plan.rows * per_row > max_bytes:
+        plan = plan_slices(snapshot, query, span, limit=limit, most=slice_rows(per_row), label="counting")
     if plan.rows * per_row > max_bytes:
         raise too_large(plan.rows, per_row, max_bytes)
     builder = FrameBuilder(query.columns, plan.rows)
@@ -135,33 +139,36 @@ def slice_rows(per_row: int) -> int:
     return max(1, min(SLICE_ROWS, SLICE_BYTES // per_row))
 
 
-def plan_slices(snapshot: Snapshot, query: TableQuery, span: Span, *, limit: int | None, most: int, label: str | None = None) -> Plan:
+def plan_slices(
+    snapshot: Snapshot, query: TableQuery, span: Span, *, limit: int | None, most: int, label: str | None = None, exactly: bool = True
+) -> Plan:
     """Count, and return consecutive slices of `span` that each read about `most` rows of the table; no bucket of time is cut.
 
-    With a `limit` only as many slices as hold the newest rows.
+    With a `limit` only as many slices as hold the newest rows. With `exactly` False the rows may be fewer than the plan
+    says, which is cheaper; there may be no limit then.
     """
     # Nothing lies before the table: a range that begins long before it is not counted in long stretches.
     known = [t for t in (span.start, snapshot.first_timestamp(query.table)) if t is not None]
     end = span.end or snapshot.moment
     length_ms = int((end - max(known)) / pd.Timedelta(milliseconds=1)) if known else 60_000 * _STRETCHES
-    stretches = _newest(_counted(snapshot, query, span, length_ms, label), limit)
+    stretches = _newest(_counted(snapshot, query, span, length_ms, label, exactly=exactly), limit)
     # Rows may lie so close together that one stretch holds many slices.
     while any(s.too_much(most, query.grain_ms) for s in stretches):
         finer: list[_Stretch] = []
         for s in stretches:
             too_much = s.too_much(most, query.grain_ms)
             inner = Span(from_us(s.start_ms * 1_000), from_us(s.end_ms * 1_000))
-            finer += _counted(snapshot, query, inner, s.end_ms - s.start_ms, None) if too_much else [s]
+            finer += _counted(snapshot, query, inner, s.end_ms - s.start_ms, None, exactly=exactly) if too_much else [s]
         stretches = _newest(finer, limit)
     held = sum(s.rows for s in stretches)
     rows = held if limit is None else min(held, limit)
     return Plan(_cut(stretches, span, most, narrowed=limit is not None), rows, held - rows)
 
 
-def _counted(snapshot: Snapshot, query: TableQuery, span: Span, length_ms: int, label: str | None) -> list[_Stretch]:
+def _counted(snapshot: Snapshot, query: TableQuery, span: Span, length_ms: int, label: str | None, *, exactly: bool) -> list[_Stretch]:
     """Count the rows in `span`, which is about so long, by stretches that may be told apart in the answer."""
     width_ms = max(1, -(-length_ms // (_STRETCHES * query.grain_ms))) * query.grain_ms
-    statement, parameters = query.count_by(span, width_ms)
+    statement, parameters = query.count_by(span, width_ms, exactly=exactly)
     counts = snapshot.fetch(statement, parameters, label=label)
     columns = (counts.column(name).to_pylist() for name in ("start_ms", "rows", "read"))
     # Stretches lie on a grid of their own: the first and the last may reach beyond the span.

@@ -53,11 +53,11 @@ class SpreadQuery(TableQuery):
             f"SELECT {moment} AS moment, intDiv(moment, {every:d}) AS place, t.last_price AS last_price, {prices} "
             f"FROM {self.relation} AS t WHERE {where} ORDER BY {', '.join(['moment DESC', *_latest_first(self)])} LIMIT 1 BY place"
         )
-        # Prices are sorted before they are added: sums of floats depend on the order, and groups come in any.
+        # Compensated: a sum of floats depends on the order, and what is grouped comes in any.
         best = (
             f"SELECT intDiv(place, {exchanges:d}) AS series, toInt64(count()) AS exchanges, max(bid) AS bid_price, min(ask) AS ask_price, "
             f"groupArray(place % {exchanges:d}) AS numbers, groupArray(ifNull(bid, -inf)) AS bids, groupArray(ifNull(ask, inf)) AS asks, "
-            f"arraySort(groupArray(last_price)) AS prices FROM ({last}) GROUP BY series"
+            f"min(last_price) AS min_price, max(last_price) AS max_price, sumKahan(last_price) AS total FROM ({last}) GROUP BY series"
         )
         named = ", ".join(
             f"if(isNull({side}_price), NULL, {_names('exchange', self.exchanges)}"
@@ -69,7 +69,7 @@ class SpreadQuery(TableQuery):
             f"(SELECT fromUnixTimestamp64Milli(intDiv(series, {symbols:d}) * {every:d}, 'UTC') AS timestamp, "
             f"{_names('symbol', self.symbols)}[1 + series % {symbols:d}] AS symbol, exchanges, bid_price, ask_price, {named}, "
             "(bid_price + ask_price) / 2 AS mid_price, ask_price - bid_price AS spread, spread / mid_price * 10000 AS spread_bps, "
-            "prices[1] AS min_price, prices[-1] AS max_price, arraySum(prices) / exchanges AS avg_price, "
+            "min_price, max_price, total / exchanges AS avg_price, "
             f"(max_price - min_price) / avg_price * 10000 AS range_bps FROM ({best})) AS t"
         )
 
