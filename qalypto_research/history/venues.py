@@ -175,9 +175,9 @@ def spreads(
     --------
     >>> import qalypto_research as qr
     >>> con = qr.connect("sample")
-    >>> apart = con.spreads("BTCUSDT", every="1m", hours=1)
-    >>> len(apart), int(apart["exchanges"].max())
-    (60, 4)
+    >>> apart = con.spreads("BTCUSDT", every="1m", minutes=10)
+    >>> len(apart), int(apart["exchanges"].min())
+    (10, 4)
     >>> con.close()
     """
     every_ms = pick_every(every)

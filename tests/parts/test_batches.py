@@ -55,7 +55,7 @@ def symbols_of(call):
 @pytest.mark.parametrize(("rows", "slice_rows"), [(1, 500), (100, 70), (333, 150), (240, 10**6), (1_000, 300)])
 def test_batches_laid_end_to_end_are_the_single_answer(con, monkeypatch, call, rows, slice_rows):
     monkeypatch.setattr(parts, "SLICE_ROWS", slice_rows)
-    window = WINDOW if rows > 1 else {"start": "2026-03-02 12:19", "end": "2026-03-02 12:22"}
+    window = WINDOW if rows > 1 else {"start": "2026-03-02 12:21", "end": "2026-03-02 12:24"}
     whole = getattr(con, call)(symbols_of(call), exchange="all", **OWN[call], **window)
     found = list(con.batches(call, symbols_of(call), exchange="all", rows=rows, **OWN[call], **window))
     pd.testing.assert_frame_equal(qr.concat(found), whole)
