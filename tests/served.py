@@ -36,8 +36,7 @@ def connect(target: Any = None, *, at: Any = None, exchange: str | None = None, 
 
     def close() -> None:
         let_go()
-        process.terminate()
-        process.join()
+        process.terminate()  # it clears up by itself; the interpreter waits for it at its end
 
     con.engine.close = close  # type: ignore[method-assign]
     return con
