@@ -76,6 +76,10 @@ class TableQuery:
         """Where the answer may be cut: at multiples of so many milliseconds since 1970."""
         return 1
 
+    def most_rows(self, read: int, length_ms: int) -> int:  # noqa: ARG002 - for those that can tell by the length
+        """Return a bound of the rows that come of `read` rows of the table over so long a time."""
+        return read
+
     @property
     def ties(self) -> tuple[str, ...]:
         """SQL that orders rows of equal time, exchange and symbol.
@@ -106,16 +110,15 @@ class TableQuery:
         names = ", ".join(["t.timestamp AS timestamp", *map(_selected, self.columns)])
         return f"SELECT {names} FROM {source} ORDER BY {', '.join(self._order())}", parameters
 
-    def count_by(self, span: Span, width_ms: int, *, exactly: bool = True) -> tuple[str, dict[str, Any]]:
+    def count_by(self, span: Span, width_ms: int) -> tuple[str, dict[str, Any]]:
         """Return the statement that counts rows by consecutive stretches of `width_ms`, where there are any.
 
-        Its columns are ``start_ms``, milliseconds since 1970, ``rows`` of the answer, or more with `exactly` False, which
-        may be cheaper, and rows of the table ``read`` for them.
+        Its columns are ``start_ms``, milliseconds since 1970, ``rows`` of the answer, and rows of the table ``read`` for
+        them.
         """
         where, parameters = self._where(span)
-        rows = self._count() if exactly else self._count_at_most(width_ms)
         statement = (
-            f"SELECT {bucket_sql(width_ms)} AS start_ms, {rows} AS rows, count() AS read FROM {self.relation} AS t "
+            f"SELECT {bucket_sql(width_ms)} AS start_ms, {self._count()} AS rows, count() AS read FROM {self.relation} AS t "
             f"WHERE {where} GROUP BY start_ms ORDER BY start_ms"
         )
         return statement, parameters
@@ -154,9 +157,6 @@ class TableQuery:
     def _count(self) -> str:
         return "count()"
 
-    def _count_at_most(self, width_ms: int) -> str:  # noqa: ARG002 - for those that can tell by the width
-        return "count()"
-
     def _rows(self, where: str) -> str:
         """Return what to write after FROM to read the rows that fulfil `where`, as ``t``."""
         return f"{self.relation} AS t WHERE {where}"
@@ -192,6 +192,10 @@ class LastRowQuery(TableQuery):
     def grain_ms(self) -> int:
         """See ``TableQuery``: no bucket may be cut."""
         return self.every_ms
+
+    def most_rows(self, read: int, length_ms: int) -> int:
+        """See ``TableQuery``: one row a bucket and series."""
+        return min(read, -(-length_ms // self.every_ms) * len(self.exchanges) * len(self.symbols))
 
     def _bucket(self) -> str:
         return ", ".join([bucket_sql(self.every_ms), *self._keys()[1:]])

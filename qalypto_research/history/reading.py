@@ -34,6 +34,9 @@ _SIZES: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
 _STRETCHES: Final = 1_000
 """How finely rows are counted over a window to find slices of about equal size."""
 
+_MOST_BY_FILES: Final = 32
+"""A statement has a price of its own: more slices than this are better cut by counting."""
+
 _FOREVER_MS: Final = 2**53
 
 
@@ -91,10 +94,9 @@ def read_frame(
         builder = FrameBuilder(query.columns, table.num_rows)
         builder.append(table)
         return builder.finish(tz)
-    # Telling rows of the answer apart is dear where they are not the table's: only a limit, or a frame near its bound, needs it.
-    exactly = limit is not None or not query.reduces
-    plan = plan_slices(snapshot, query, span, limit=limit, most=slice_rows(per_row), label="counting", exactly=exactly)
-    if not exactly and plan.rows * per_row > max_bytes:
+    # To tell rows of the answer apart is dear where they are not the table's: what the files say may do.
+    plan = _plan_by_files(snapshot, query, span, slice_rows(per_row)) if query.reduces and limit is None else None
+    if plan is None or plan.rows * per_row > max_bytes:
         plan = plan_slices(snapshot, query, span, limit=limit, most=slice_rows(per_row), label="counting")
     if plan.rows * per_row > max_bytes:
         raise too_large(plan.rows, per_row, max_bytes)
@@ -139,36 +141,56 @@ def slice_rows(per_row: int) -> int:
     return max(1, min(SLICE_ROWS, SLICE_BYTES // per_row))
 
 
-def plan_slices(
-    snapshot: Snapshot, query: TableQuery, span: Span, *, limit: int | None, most: int, label: str | None = None, exactly: bool = True
-) -> Plan:
+def _plan_by_files(snapshot: Snapshot, query: TableQuery, span: Span, most: int) -> Plan | None:
+    """Return slices and a bound of the rows by what is known without reading; None where that would make many slices."""
+    start = span.start or snapshot.first_timestamp(query.table)
+    if start is None or span.end is None or start >= span.end:
+        return None
+    slices: list[Span] = []
+    rows = 0
+    left = [(-(-to_us(start) // 1_000), -(-to_us(span.end) // 1_000))]
+    while left:
+        first, last = left.pop()
+        part = Span(from_us(first * 1_000), from_us(last * 1_000))
+        read = snapshot.rows_at_most(query.table, part.start, part.end)
+        if read <= most:
+            slices += [part] if read else []
+            rows += query.most_rows(read, last - first)
+            continue
+        middle = (first + last) // 2 // query.grain_ms * query.grain_ms
+        if middle <= first or len(left) + len(slices) > _MOST_BY_FILES:
+            return None
+        left += [(middle, last), (first, middle)]
+    return Plan(tuple(slices), rows, 0)
+
+
+def plan_slices(snapshot: Snapshot, query: TableQuery, span: Span, *, limit: int | None, most: int, label: str | None = None) -> Plan:
     """Count, and return consecutive slices of `span` that each read about `most` rows of the table; no bucket of time is cut.
 
-    With a `limit` only as many slices as hold the newest rows. With `exactly` False the rows may be fewer than the plan
-    says, which is cheaper; there may be no limit then.
+    With a `limit` only as many slices as hold the newest rows.
     """
     # Nothing lies before the table: a range that begins long before it is not counted in long stretches.
     known = [t for t in (span.start, snapshot.first_timestamp(query.table)) if t is not None]
     end = span.end or snapshot.moment
     length_ms = int((end - max(known)) / pd.Timedelta(milliseconds=1)) if known else 60_000 * _STRETCHES
-    stretches = _newest(_counted(snapshot, query, span, length_ms, label, exactly=exactly), limit)
+    stretches = _newest(_counted(snapshot, query, span, length_ms, label), limit)
     # Rows may lie so close together that one stretch holds many slices.
     while any(s.too_much(most, query.grain_ms) for s in stretches):
         finer: list[_Stretch] = []
         for s in stretches:
             too_much = s.too_much(most, query.grain_ms)
             inner = Span(from_us(s.start_ms * 1_000), from_us(s.end_ms * 1_000))
-            finer += _counted(snapshot, query, inner, s.end_ms - s.start_ms, None, exactly=exactly) if too_much else [s]
+            finer += _counted(snapshot, query, inner, s.end_ms - s.start_ms, None) if too_much else [s]
         stretches = _newest(finer, limit)
     held = sum(s.rows for s in stretches)
     rows = held if limit is None else min(held, limit)
     return Plan(_cut(stretches, span, most, narrowed=limit is not None), rows, held - rows)
 
 
-def _counted(snapshot: Snapshot, query: TableQuery, span: Span, length_ms: int, label: str | None, *, exactly: bool) -> list[_Stretch]:
+def _counted(snapshot: Snapshot, query: TableQuery, span: Span, length_ms: int, label: str | None) -> list[_Stretch]:
     """Count the rows in `span`, which is about so long, by stretches that may be told apart in the answer."""
     width_ms = max(1, -(-length_ms // (_STRETCHES * query.grain_ms))) * query.grain_ms
-    statement, parameters = query.count_by(span, width_ms, exactly=exactly)
+    statement, parameters = query.count_by(span, width_ms)
     counts = snapshot.fetch(statement, parameters, label=label)
     columns = (counts.column(name).to_pylist() for name in ("start_ms", "rows", "read"))
     # Stretches lie on a grid of their own: the first and the last may reach beyond the span.

@@ -40,6 +40,10 @@ class SpreadQuery(TableQuery):
         """See ``TableQuery``: no bucket may be cut."""
         return self.every_ms
 
+    def most_rows(self, read: int, length_ms: int) -> int:
+        """See ``TableQuery``: one row a bucket and symbol."""
+        return min(read, -(-length_ms // self.every_ms) * len(self.symbols))
+
     def _count(self) -> str:
         return f"uniqExact({self._bucket()} * {len(self.symbols):d} + {_number('symbol', self.symbols)})"
 

@@ -93,3 +93,15 @@ def test_chosen_columns_come_in_slices_too(con, monkeypatch):
     whole, sliced = both_ways(monkeypatch, lambda: con.trades(BOTH, exchange="all", columns=["trade_id", "price"], **WINDOW), 100)
     pd.testing.assert_frame_equal(sliced, whole)
     assert list(sliced.columns) == ["price", "trade_id"]
+
+
+@pytest.mark.parametrize("slice_rows", [20, 500])
+def test_slices_begin_where_the_window_does_to_the_microsecond(tmp_path, monkeypatch, slice_rows):
+    for hour in (12, 13):
+        candles = [kline(utc(f"{hour}:00") + pd.Timedelta(m, "min"), volume=v) for m in range(60) for v in (1.0, 2.0, 3.0, 4.0, 5.0)]
+        write(tmp_path, "kline", candles, name=str(hour))
+    monkeypatch.setattr(reading, "SLICE_ROWS", slice_rows)
+    with qr.connect(tmp_path) as con:
+        frame = con.klines("BTCUSDT", "1m", start="2026-03-02 12:00:00.000001", end="2026-03-02 13:30:00.000001")
+    assert (len(frame), frame.index[0], frame.index[-1]) == (90, utc("12:01"), utc("13:30"))
+    assert set(frame["volume"]) == {5.0}

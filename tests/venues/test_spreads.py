@@ -166,6 +166,36 @@ def test_slices_cut_no_bucket_and_a_limit_gives_the_newest(con, rows, monkeypatc
         assert len(sliced.attrs["qalypto"]["query_ids"]) > 2
 
 
+@pytest.fixture
+def in_files(tmp_path):
+    """Return an archive of 600 tickers in ten files, one a minute."""
+    random = np.random.default_rng(9)
+    for minute in range(10):
+        at = utc("12:00") + pd.Timedelta(minute, "min")
+        moments = [at + pd.Timedelta(int(ms), "ms") for ms in random.integers(0, 60_000, 60)]
+        rows = [quote(t, ("okx", "binance")[n % 2], 1.0 + n, 99.0 - n, symbol=THREE[n % 3]) for n, t in enumerate(moments)]
+        write(tmp_path, "ticker", rows, name=f"{minute:02}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("slice_rows", "counted"), [(130, False), (400, False), (59, True)], ids=["by two files", "by halves", "a file is more than a slice"]
+)
+def test_slices_by_files_need_no_counting_and_cut_no_bucket(connect, in_files, monkeypatch, slice_rows, counted):
+    con = connect(in_files, at="2026-03-02 12:10:07")
+    monkeypatch.setattr(reading, "SLICE_ROWS", slice_rows)
+    counts = []
+    plan_slices = reading.plan_slices
+    monkeypatch.setattr(reading, "plan_slices", lambda *args, **options: counts.append(1) or plan_slices(*args, **options))
+    frame = con.spreads(THREE, "7s", start="2026-03-02 12:00")
+    expected = spreads_by_pandas(stored_tickers(in_files), 7_000, utc("12:00"), utc("12:10:06"))
+    pd.testing.assert_frame_equal(frame, expected, rtol=1e-13)
+    assert bool(counts) == counted
+    assert len(frame.attrs["qalypto"]["query_ids"]) > 1
+    # A bound of the rows is no reason to refuse: they are counted then.
+    assert len(con.spreads(THREE, "7s", start="2026-03-02 12:00", max_bytes=len(frame) * 100)) == len(frame)
+
+
 def test_a_limit_needs_no_start(con, monkeypatch):
     whole = con.spreads(THREE, limit=40)
     monkeypatch.setattr(reading, "SLICE_ROWS", 100)
