@@ -11,7 +11,7 @@ import pandas as pd
 from qalypto_research.clock import to_us
 from qalypto_research.history.levels import side_sql
 from qalypto_research.schema.frames import VOCABULARY, FrameColumn
-from qalypto_research.schema.tables import KEYS, Table
+from qalypto_research.schema.tables import Table
 from qalypto_research.schema.vocabulary import INTERVAL_MS
 
 
@@ -82,12 +82,8 @@ class TableQuery:
 
     @property
     def ties(self) -> tuple[str, ...]:
-        """SQL that orders rows of equal time, exchange and symbol.
-
-        Where no arrival is recorded, what is shown of a row ends the order, so that an answer comes out alike each time.
-        """
-        shown = dict.fromkeys(c.source.name for c in self.columns if c.source.name in self.table.column_names[len(KEYS) :])
-        return (*self.table.tie_break, *(f"t.{column}" for column in self.arrival or shown))
+        """SQL that orders rows of equal time, exchange and symbol."""
+        return (*self.table.tie_break, *([f"t.{column}" for column in self.arrival] or self.table.last_ties))
 
     def select(self, span: Span, *, newest: int | None = None) -> tuple[str, dict[str, Any]]:
         """Return the statement for the rows in `span`, ascending, and its parameters.

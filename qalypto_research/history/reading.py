@@ -6,8 +6,9 @@ the timestamp, so slices of time laid end to end are in order; each is small, an
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -36,6 +37,10 @@ _STRETCHES: Final = 1_000
 
 _MOST_BY_FILES: Final = 32
 """A statement has a price of its own: more slices than this are better cut by counting."""
+
+_US: Final = dt.timedelta(microseconds=1)
+_LOOKBACKS: Final = (dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=30))
+"""Where the newest rows of a long table are looked for before all of it is."""
 
 _FOREVER_MS: Final = 2**53
 
@@ -87,6 +92,11 @@ def read_frame(
     span = Span(window.start, window.until)
     per_row = bytes_per_row(query.columns)
     read = snapshot.rows_at_most(query.table, span.start, span.end)
+    if limit is not None and span.start is None and read > slice_rows(per_row):
+        for recent in _looks_back(query, window, snapshot.moment):
+            newest = read_frame(snapshot, query, recent, limit=limit, max_bytes=max_bytes, tz=tz, label=label)
+            if len(newest) == limit:
+                return newest
     most = read if limit is None else min(read, limit)
     if (read if query.reduces else most) <= slice_rows(per_row) and most * per_row <= max_bytes:
         statement, parameters = query.select(span, newest=limit)
@@ -108,6 +118,13 @@ def read_frame(
             builder.append(table)
             progress.reach(builder.rows)
     return builder.finish(tz)
+
+
+def _looks_back(query: TableQuery, window: Window, moment: pd.Timestamp) -> Iterator[Window]:
+    """Yield `window` from ever longer before its end; no bucket is cut."""
+    for lookback in _LOOKBACKS:
+        start_ms = (to_us(window.until or moment) - lookback // _US) // (1_000 * query.grain_ms) * query.grain_ms
+        yield replace(window, start=from_us(max(0, start_ms) * 1_000))
 
 
 def without_first(table: pa.Table, surplus: int) -> tuple[pa.Table, int]:

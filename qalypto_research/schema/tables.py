@@ -61,6 +61,9 @@ class Table:
         Columns that make two rows the same fact (a non-empty ``trade_id``; a candle's open time).
     tie_break : tuple of str
         SQL, over a row ``t``, that orders rows of equal timestamp, exchange and symbol.
+    last_ties : tuple of str
+        SQL, over a row ``t``, that ends the order where no arrival is recorded, so that an answer comes out alike each
+        time, whichever columns are asked for.
     seen_without_record : str
         SQL, over a row ``t``, for the moment it became known where the archive has no ``_seen``; NULL is never.
     """
@@ -69,6 +72,7 @@ class Table:
     columns: tuple[Column, ...]
     identity: tuple[str, ...]
     tie_break: tuple[str, ...]
+    last_ties: tuple[str, ...]
     seen_without_record: str
 
     @property
@@ -92,10 +96,6 @@ HIDDEN: Final = (
     Column("_producer_received", "Nullable(Float64)", "number", "producer_received", "epoch ms", "when the producer had it"),
 )
 """Columns an archive may carry beside the service's. They never appear in frames or in ``SELECT *``."""
-
-
-KEYS: Final = ("timestamp", "exchange", "symbol")
-"""The first columns of every table."""
 
 
 def _key_columns() -> tuple[Column, ...]:
@@ -123,6 +123,7 @@ TRADE: Final = Table(
     identity=("exchange", "symbol", "trade_id"),
     # Numeric ids by value, the others after them by spelling.
     tie_break=("ifNull(toUInt64OrNull(t.trade_id), 18446744073709551615)", "t.trade_id"),
+    last_ties=("t.price", "t.amount", "t.side"),
     seen_without_record="toDateTime64(t.timestamp, 6, 'UTC')",
 )
 
@@ -149,6 +150,7 @@ TICKER: Final = Table(
     ),
     identity=("exchange", "symbol", "timestamp"),
     tie_break=(),
+    last_ties=("t.last_price", "t.bid_price", "t.ask_price", "t.bid_size", "t.ask_size"),
     seen_without_record="toDateTime64(t.timestamp, 6, 'UTC')",
 )
 
@@ -178,6 +180,7 @@ KLINE: Final = Table(
     ),
     identity=("exchange", "symbol", "interval", "timestamp"),
     tie_break=(interval_ms_sql(),),
+    last_ties=("t.is_final", "t.volume", "t.close"),
     # The close_time may be NULL and a running row says nothing about when it was current: without a record it is never shown.
     seen_without_record=(f"if(t.is_final = 1, addMilliseconds(toDateTime64(t.timestamp, 6, 'UTC'), {interval_ms_sql()}), NULL)"),
 )
@@ -197,6 +200,7 @@ ORDERBOOK: Final = Table(
     ),
     identity=("exchange", "symbol", "timestamp", "sequence_id"),
     tie_break=(),
+    last_ties=("toUInt64OrNull(t.sequence_id)", "t.sequence_id", "t.bids_price_0", "t.asks_price_0", "t.bids_size_0", "t.asks_size_0"),
     seen_without_record="toDateTime64(t.timestamp, 6, 'UTC')",
 )
 

@@ -16,6 +16,7 @@ def forming(con, interval="1m", **options):
     return frame[~frame["is_final"]]
 
 
+@pytest.mark.embedded
 def test_the_newest_known_update_is_given_after_the_closed_candles(connect, tmp_path):
     running = [kline("12:05", float(n), 9.0 - n, is_final=0, _seen=f"12:05:{n:02}") for n in range(1, 9)]
     write(tmp_path, "kline", [*klines("12:00", 5, _seen="12:05"), *running[::-1]])
@@ -25,6 +26,7 @@ def test_the_newest_known_update_is_given_after_the_closed_candles(connect, tmp_
     assert list(frame["close"]) == [102.0, 103.0, 104.0, 4.0]
 
 
+@pytest.mark.embedded
 def test_updates_of_one_moment_go_by_sequence(connect, tmp_path):
     running = [kline("12:05", float(s), 1.0, is_final=0, _seen="12:05:01", _seq=s) for s in (2, 10, 9)]
     write(tmp_path, "kline", running)

@@ -13,6 +13,7 @@ def closes(con, **options):
     return con.klines("BTCUSDT", "1m", **options)["close"].to_list()
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(
     ("rows", "close"),
     [

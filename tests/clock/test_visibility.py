@@ -88,6 +88,7 @@ def test_a_running_candle_without_a_record_is_never_shown(connect, tmp_path):
     assert con.sql("SELECT close FROM market_data_kline")["close"].to_list() == [2.0]
 
 
+@pytest.mark.embedded
 def test_a_running_candle_is_shown_from_the_moment_it_was_seen(connect, tmp_path):
     write(tmp_path, "kline", [kline("12:00", float(n), is_final=0, _seen=f"12:00:{n:02}") for n in (10, 20, 30)])
     con = connect(tmp_path, at="2026-03-02 12:00:20")

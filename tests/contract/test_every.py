@@ -53,6 +53,7 @@ def test_a_bucket_cut_by_the_range_counts_with_its_rows_inside(connect, tmp_path
     assert list(books["bid_price_0"]) == [9.0, 19.0, 22.0]
 
 
+@pytest.mark.embedded
 def test_of_equal_times_the_last_by_arrival_is_the_last(connect, tmp_path):
     seen = ["12:00:03", "12:00:05", "12:00:05", "12:00:04"]
     rows = [ticker("12:00", float(n), _seen=s, _seq=q) for n, (s, q) in enumerate(zip(seen, [9, 3, 2, 8], strict=True))]

@@ -42,6 +42,7 @@ CALLS = {
 }
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("name", CALLS)
 def test_facts_are_plain_json_and_say_where_the_answer_is_from(con, name):
     facts = CALLS[name](con).attrs["qalypto"]
@@ -56,6 +57,7 @@ def test_the_window_is_in_the_facts(con):
     assert facts["window"] == ["2026-03-02T12:00:00+00:00", "2026-03-02T12:05:00+00:00"]
 
 
+@pytest.mark.embedded
 def test_every_statement_has_an_id_of_its_own(con):
     ids = [CALLS["trades"](con).attrs["qalypto"]["query_ids"] for _ in range(2)]
     assert all(len(i) == 1 for i in ids)
@@ -68,6 +70,7 @@ def test_concat_keeps_the_facts_of_each_part(con):
     assert facts == {"parts": [p.attrs["qalypto"] for p in parts], "synthetic": True}
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("call", ["trades", "klines"])
 def test_an_answer_over_max_bytes_is_refused_before_any_row_is_read(con, monkeypatch, call):
     read = []

@@ -59,17 +59,20 @@ def test_ids_come_before_arrival(connect, tmp_path):
     assert list(connect(tmp_path).trades("BTCUSDT", **WINDOW)["trade_id"]) == ["2", "11"]
 
 
+@pytest.mark.embedded
 def test_equal_rows_stand_by_the_moment_seen(connect, tmp_path):
     seen = ["12:00:03", "12:00:01", "12:00:02.000001", "12:00:02"]
     write(tmp_path, "ticker", [ticker("12:00", n, _seen=s, _seq=9 - n) for n, s in enumerate(seen)])
     assert list(connect(tmp_path).tickers("BTCUSDT", **WINDOW)["last_price"]) == [1.0, 3.0, 2.0, 0.0]
 
 
+@pytest.mark.embedded
 def test_equal_moments_stand_by_sequence(connect, tmp_path):
     write(tmp_path, "ticker", [ticker("12:00", n, _seen="12:00:01", _seq=s) for n, s in enumerate([10, 9, 100])])
     assert list(connect(tmp_path).tickers("BTCUSDT", **WINDOW)["last_price"]) == [1.0, 0.0, 2.0]
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(("name", "table", "row", "column"), [
     ("trades", "trade", trade, "price"),
     ("tickers", "ticker", ticker, "last_price"),

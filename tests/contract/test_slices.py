@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from archives import kline, trade, utc, write
+from archives import kline, ticker, trade, utc, write
 
 import qalypto_research as qr
+from qalypto_research.engine.embedded import EmbeddedSnapshot
 from qalypto_research.history import reading
 
 pytestmark = pytest.mark.contract
@@ -52,6 +53,7 @@ def statements(frame):
     return len(frame.attrs["qalypto"]["query_ids"])
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(
     ("slice_rows", "limit"), [(100, None), (700, None), (1, 7), (60, 299), (300, 1_000), (700, 1_999), (700, 5_000), (5_000, 1)]
 )
@@ -105,3 +107,41 @@ def test_slices_begin_where_the_window_does_to_the_microsecond(tmp_path, monkeyp
         frame = con.klines("BTCUSDT", "1m", start="2026-03-02 12:00:00.000001", end="2026-03-02 13:30:00.000001")
     assert (len(frame), frame.index[0], frame.index[-1]) == (90, utc("12:01"), utc("13:30"))
     assert set(frame["volume"]) == {5.0}
+
+
+@pytest.mark.parametrize("limit", [1, 299, 1_999, 5_000])
+def test_the_newest_of_a_long_table_are_the_newest_of_all(con, monkeypatch, limit):
+    whole, sliced = both_ways(monkeypatch, lambda: con.trades(BOTH, exchange="all", limit=limit), 100)
+    pd.testing.assert_frame_equal(sliced, whole)
+
+
+@pytest.mark.embedded
+def test_the_newest_of_a_long_table_are_looked_for_where_they_lie(con, monkeypatch):
+    asked = []
+    fetch = EmbeddedSnapshot.fetch
+    monkeypatch.setattr(reading, "SLICE_ROWS", 100)
+    monkeypatch.setattr(EmbeddedSnapshot, "fetch", lambda *args, **named: asked.append(args[2]) or fetch(*args, **named))
+    assert len(con.trades(BOTH, exchange="all", limit=3)) == 3
+    an_hour_ago = con.clock.now().floor("ms") - pd.Timedelta("1h")
+    assert [parameters.get("start") for parameters in asked] == [f"{an_hour_ago:%Y-%m-%d %H:%M:%S.%f}"[:-3]]
+
+
+@pytest.mark.parametrize("limit", [1, 5, 200])
+def test_the_newest_buckets_of_a_long_table_are_whole(tmp_path, monkeypatch, limit):
+    """The last row of each hour, and the spreads of it: the hour in which a look back begins is not cut."""
+    rows = [
+        ticker(
+            utc("00:00") + pd.Timedelta(13 * n, "min"), 100.0 + n, exchange=("okx", "binance")[n % 2], bid_price=1.0 + n, ask_price=2.0 + n
+        )
+        for n in range(60)
+    ]
+    write(tmp_path, "ticker", rows)
+    with qr.connect(tmp_path) as con:
+        calls = [
+            lambda: con.tickers("BTCUSDT", exchange="all", every="1h", limit=limit),
+            lambda: con.spreads("BTCUSDT", every="1h", limit=limit),
+        ]
+        whole = [call() for call in calls]
+        monkeypatch.setattr(reading, "SLICE_ROWS", 7)
+        for before, call in zip(whole, calls, strict=True):
+            pd.testing.assert_frame_equal(call(), before)

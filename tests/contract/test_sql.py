@@ -183,6 +183,7 @@ def test_the_documented_comparison_of_exchanges_runs(con):
     }
 
 
+@pytest.mark.embedded
 def test_wall_time_in_a_query_is_warned_of(con):
     with pytest.warns(qr.errors.WallClockWarning, match=r"\{now\}"):
         con.sql("SELECT now() AS x")

@@ -32,6 +32,7 @@ def test_a_trade_comes_out_as_stored(connect, tmp_path):
     }
 
 
+@pytest.mark.embedded
 def test_numbers_keep_every_bit(connect, tmp_path):
     values = [0.1 + 0.2, 5e-324, 1.7976931348623157e308, -5.129e-05, float(2**53 + 2)]
     write(tmp_path, "ticker", [ticker("12:00", funding_rate=v) for v in values])
@@ -77,6 +78,7 @@ def test_a_side_of_the_book_that_is_not_there_is_nan(connect, tmp_path):
     assert list(tops["is_snapshot"]) == [False, True, True]
 
 
+@pytest.mark.embedded
 def test_ids_are_text_to_the_letter(connect, tmp_path):
     texts = ["", "007", "é'\";--", "a" * 300]
     write(tmp_path, "orderbook", [book("12:00", sequence_id=t) for t in texts])

@@ -62,7 +62,7 @@ def test_what_is_missing_or_half_given_is_named(given, said):
 def test_an_account_half_configured_is_never_answered_by_the_sample(monkeypatch):
     monkeypatch.setenv("QALYPTO_PASSWORD", PASSWORD)
     with pytest.raises(qr.errors.ConfigurationError, match="QALYPTO_USERNAME is not"):
-        qr.klines("BTCUSDT", days=1)
+        qr.connect()
 
 
 def test_an_env_file_that_cannot_be_read_is_no_secret_told():

@@ -94,6 +94,7 @@ def test_minutes_come_second(con):
     assert list(con.compare("BTCUSDT", 2, exchange="okx")["updates"]) == [1]
 
 
+@pytest.mark.embedded
 def test_the_newest_of_equal_times_is_by_arrival(connect, tmp_path):
     rows = [quote("12:09", "okx", 100.0 + n, _seen=s, _seq=n) for n, s in enumerate(["12:09:03", "12:09:05", "12:09:04"])]
     write(tmp_path, "ticker", [quote("12:00", "okx", 1.0), *rows])

@@ -79,6 +79,7 @@ def test_of_equal_best_prices_the_first_exchange_by_name_has_it(connect, tmp_pat
     assert (frame["bid_exchange"].item(), frame["ask_exchange"].item()) == ("bitget", "bitget")
 
 
+@pytest.mark.embedded
 def test_the_last_of_equal_times_is_by_arrival(connect, tmp_path):
     seen = ["12:00:03", "12:00:05", "12:00:05", "12:00:04"]
     rows = [quote("12:00:00", "okx", 90.0 + n, 110.0, _seen=s, _seq=(9, 3, 2, 9)[n]) for n, s in enumerate(seen)]
@@ -86,6 +87,7 @@ def test_the_last_of_equal_times_is_by_arrival(connect, tmp_path):
     assert connect(tmp_path, **AT).spreads("BTCUSDT", **WINDOW)["bid_price"].item() == 91.0
 
 
+@pytest.mark.embedded
 def test_without_a_record_the_last_of_equal_times_is_the_last_in_the_file(connect, tmp_path):
     prices = np.random.default_rng(3).permutation(3_000).astype(float)
     write(tmp_path, "ticker", [quote("12:00", "okx", p, 9e9) for p in prices])
@@ -143,6 +145,7 @@ THREE = ["BTCUSDT", "ETHUSDT", "UNIUSDT"]
 MINUTE = {"start": "2026-03-02 12:00", "end": "2026-03-02 12:01"}
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(("every", "every_ms"), [("10ms", 10), ("250ms", 250), ("1s", 1_000), ("7s", 7_000), ("1m", 60_000)])
 def test_many_exchanges_and_symbols_are_what_pandas_computes(con, rows, every, every_ms):
     frame = con.spreads(THREE, every, exchange="all", **MINUTE)
@@ -152,6 +155,7 @@ def test_many_exchanges_and_symbols_are_what_pandas_computes(con, rows, every, e
     assert list(frame["symbol"].cat.categories) == [*SYMBOLS, "UNIUSDT"]
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("limit", [None, 1, 50, 100, 10_000])
 @pytest.mark.parametrize(("every", "slice_rows"), [("1s", 100), ("7s", 1), ("30ms", 300)])
 def test_slices_cut_no_bucket_and_a_limit_gives_the_newest(con, rows, monkeypatch, every, slice_rows, limit):
@@ -215,6 +219,7 @@ def test_the_packaged_sample_is_what_pandas_computes():
 # --- The clock ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(
     ("window", "first"),
     [
