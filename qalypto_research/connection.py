@@ -21,6 +21,7 @@ from qalypto_research.config import Access
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.engine.remote import RemoteEngine
 from qalypto_research.engine.snapshot import Snapshot
+from qalypto_research.engine.transport import Patience
 from qalypto_research.errors import ArchiveError, ConfigurationError, UnknownNameError
 from qalypto_research.history import api, completeness, depth, inventory, parts, rates, statements, venues
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS
@@ -184,7 +185,7 @@ def open_archive(folders: Sequence[Path], options: Options, argument: str = "tar
     return _open(", ".join(names), roots, options)
 
 
-def open_service(access: Access, *, exchange: str | None) -> Connection:
+def open_service(access: Access, *, exchange: str | None, patience: Patience | None = None) -> Connection:
     """Open the service's history, or what stands in for it, at the address in `access`.
 
     Raises
@@ -194,7 +195,7 @@ def open_service(access: Access, *, exchange: str | None) -> Connection:
     SchemaError
         Its tables are not the documented ones.
     """
-    engine = RemoteEngine(access)
+    engine = RemoteEngine(access, patience)
     try:
         engine.check_tables()
     except BaseException:

@@ -7,7 +7,7 @@ import os
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 
 import pandas as pd
@@ -21,10 +21,10 @@ from qalypto_research.engine.failures import FORBIDDEN_SETTING, translated
 from qalypto_research.engine.known import Known, Series
 from qalypto_research.engine.progress import Progress
 from qalypto_research.engine.running import run_cancellable
-from qalypto_research.engine.served import check_columns
-from qalypto_research.engine.streams import read_stream
-from qalypto_research.engine.transport import Pool, open_client
-from qalypto_research.errors import ArchiveError, ClosedError, QalyptoError, QueryError
+from qalypto_research.engine.served import check_columns, fits_names
+from qalypto_research.engine.streams import gather, read_stream
+from qalypto_research.engine.transport import Patience, Pool, open_client
+from qalypto_research.errors import ArchiveError, ClosedError, QalyptoError, QueryError, QueryTimeoutError, SchemaError
 from qalypto_research.schema.tables import Table
 
 _SETTINGS: Final[dict[str, Any]] = {
@@ -37,6 +37,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     "preferred_block_size_bytes": 0,
 }
 
+_PIECE_BYTES: Final = 1 << 20
+
 _UNKNOWN_SIZE: Final = 2**62
 """More rows than any table has: an answer of unknown size is counted before it is read."""
 
@@ -48,6 +50,8 @@ class RemoteEngine:
     ----------
     access : Access
         Where, and as whom.
+    patience : Patience, optional
+        How long it is waited for.
 
     Raises
     ------
@@ -55,8 +59,9 @@ class RemoteEngine:
         The server cannot be reached, or refuses the login.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, patience: Patience | None = None) -> None:
         self._access = access
+        self._patience = patience or Patience()
         self._lock = threading.Lock()
         self._opened: tuple[int, Client, Pool] | None = None
         self._settings = dict(_SETTINGS)
@@ -117,6 +122,10 @@ class RemoteEngine:
         def work() -> pa.Table:
             try:
                 return self._ask(client, sql, parameters, query_id)
+            except QueryTimeoutError:
+                # Nobody waits for it any more, which a server need not notice.
+                self._cancel(query_id)
+                raise
             except QueryError as error:
                 if error.code != FORBIDDEN_SETTING or not self._settings:
                     raise
@@ -141,7 +150,7 @@ class RemoteEngine:
                 raise ClosedError("this connection is closed; call qr.connect() for a new one")
             if self._opened is None or self._opened[0] != os.getpid():
                 with translated(None):
-                    client, pool = open_client(self._access)
+                    client, pool = open_client(self._access, self._patience)
                 # Settings the account may not change are known beforehand; one that shows only then costs one refusal.
                 fixed = {name for name, s in client.server_settings.items() if s.readonly}
                 self._settings = {name: value for name, value in self._settings.items() if name not in fixed}
@@ -153,10 +162,8 @@ class RemoteEngine:
             settings = self._settings | {"query_id": query_id}
             # Streamed: else the server would hold the whole answer back until its end.
             response: Any = client.raw_stream(sql, parameters=dict(parameters), settings=settings, fmt="ArrowStream")
-            try:
-                raw = response.read()
-            finally:
-                response.close()
+            with closing(response):
+                raw = gather(response.stream(_PIECE_BYTES), query_id)
         return read_stream(raw, query_id)
 
     def _cancel(self, query_id: str) -> None:
@@ -205,10 +212,28 @@ class RemoteSnapshot:
             ClickHouse refused it or broke off.
         ServiceError
             The service cannot be reached.
+        SchemaError
+            Its tables are no longer the documented ones.
         """
-        table, query_id = self._engine.execute(sql, parameters or {}, label)
+        try:
+            table, query_id = self._engine.execute(sql, parameters or {}, label)
+        except QueryError as error:
+            if error.code is not None:
+                self._check_tables()
+            raise
         self.query_ids.append(query_id)
+        if not fits_names(table.schema):
+            self._check_tables()
         return table
+
+    def _check_tables(self) -> None:
+        """Say that the tables have changed since the connection was made, if that is it."""
+        try:
+            self._engine.check_tables()
+        except SchemaError as error:
+            raise error from None
+        except QalyptoError:
+            pass
 
     def answer(self, sql: str, parameters: Mapping[str, Any], *, label: str) -> pd.DataFrame:
         """Return the answer to a user's SELECT."""

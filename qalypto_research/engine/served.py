@@ -9,7 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from qalypto_research.errors import SchemaError
-from qalypto_research.schema.tables import TABLES, Column, bare_type
+from qalypto_research.schema.frames import FUNDING, KLINES, ORDERBOOK_TOPS, SPREADS, TICKERS, TRADES
+from qalypto_research.schema.tables import TABLES, Column, Kind, bare_type
 
 _INTEGER: Final = re.compile(r"U?Int(?:8|16|32|64)")
 _MAY_BE_NULL: Final = ("number", "text")
@@ -20,6 +21,28 @@ _STATEMENT: Final = (
     "SELECT table, name, type FROM system.columns WHERE database = currentDatabase() "
     "AND table IN {tables:Array(String)} ORDER BY table, position"
 )
+
+_KINDS: Final[dict[str, Kind]] = {
+    c.name: c.kind for frame in (TRADES, TICKERS, KLINES, ORDERBOOK_TOPS, FUNDING, SPREADS) for c in frame.columns
+}
+
+
+def fits_names(answer: pa.Schema) -> bool:
+    """Return whether each column of an answer is of the kind that a column of its name has in frames."""
+    return all(_is(_KINDS.get(field.name, "time"), field.type) for field in answer if field.name in _KINDS or field.name == "timestamp")
+
+
+def _is(kind: Kind, found: pa.DataType) -> bool:
+    types = pa.types
+    if kind == "time":
+        fits = types.is_timestamp(found)
+    elif kind == "number":
+        fits = types.is_float64(found) or types.is_integer(found)
+    elif kind in ("count", "flag"):
+        fits = types.is_integer(found) or types.is_boolean(found)
+    else:
+        fits = not types.is_primitive(found)
+    return bool(fits)
 
 
 def check_columns(execute: Callable[[str, Mapping[str, Any], None], tuple[pa.Table, str]]) -> None:

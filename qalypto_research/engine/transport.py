@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,8 +20,6 @@ from qalypto_research.config import Access, is_loopback
 from qalypto_research.errors import AuthenticationError, BusyError, ServiceError
 
 CONNECT_TIMEOUT_S: Final = 10
-SILENCE_TIMEOUT_S: Final = 120
-"""How long the server may say nothing while it answers."""
 
 _BUSY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 _FIRST_WAIT_S: Final = 0.5
@@ -34,6 +33,23 @@ _NAME_HEADER: Final = "X-ClickHouse-Server-Display-Name"
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server is waited for; tests hand in their own.
+
+    Attributes
+    ----------
+    silence_s : float
+        Seconds the server may say nothing while it answers.
+    sleep, jitter : callable
+        How to wait between tries, and a number from 0 to 1.
+    """
+
+    silence_s: float = 120.0
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+
 class Pool(urllib3.PoolManager):
     """Connections to one server. A redirect is refused, a busy server asked again.
 
@@ -43,14 +59,13 @@ class Pool(urllib3.PoolManager):
         The proxy's URL, where there is one: see ``ProxyPool``.
     options : dict
         Of ``urllib3.PoolManager``.
-    sleep, jitter : callable, optional
-        How to wait, and a number from 0 to 1; tests hand in their own.
+    patience : Patience
+        How to wait between tries.
     """
 
-    def __init__(self, *where: str, options: dict[str, Any], sleep: Callable[[float], None], jitter: Callable[[], float]) -> None:
+    def __init__(self, *where: str, options: dict[str, Any], patience: Patience) -> None:
         super().__init__(*where, **options)  # type: ignore[arg-type] # of ProxyManager, below
-        self._sleep = sleep
-        self._jitter = jitter
+        self._patience = patience
         self.server_name = ""
 
     def urlopen(self, method: str, url: str, redirect: bool = True, **options: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]  # noqa: ARG002, FBT001, FBT002
@@ -62,11 +77,11 @@ class Pool(urllib3.PoolManager):
             tries += 1
             if response.status not in _BUSY:
                 break
-            wait = _wait_s(response, tries, self._jitter())
+            wait = _wait_s(response, tries, self._patience.jitter())
             if waited + wait > _PATIENCE_S:
                 break
             response.drain_conn()
-            self._sleep(wait)
+            self._patience.sleep(wait)
             waited += wait
         self.server_name = response.headers.get(_NAME_HEADER, self.server_name)
         if response.status >= HTTPStatus.MULTIPLE_CHOICES and _CODE_HEADER not in response.headers:
@@ -79,9 +94,7 @@ class ProxyPool(Pool, urllib3.ProxyManager):
     """The same through a proxy."""
 
 
-def open_client(
-    access: Access, *, sleep: Callable[[float], None] = time.sleep, jitter: Callable[[], float] = random.random
-) -> tuple[Client, Pool]:
+def open_client(access: Access, patience: Patience) -> tuple[Client, Pool]:
     """Return a client of the server of `access`, logged in, and its connections.
 
     It serves any number of threads at once.
@@ -98,7 +111,7 @@ def open_client(
     # What answers on this machine is reached directly, lest a password leaves it.
     there = access.endpoint
     proxy = None if is_loopback(there.host) else check_env_proxy("https", there.host, there.port)
-    pool = ProxyPool(proxy, options=options, sleep=sleep, jitter=jitter) if proxy else Pool(options=options, sleep=sleep, jitter=jitter)
+    pool = ProxyPool(proxy, options=options, patience=patience) if proxy else Pool(options=options, patience=patience)
     client = clickhouse_connect.get_client(
         host=access.endpoint.host,
         port=access.endpoint.port,
@@ -110,7 +123,7 @@ def open_client(
         database="market_data",
         compress=False,
         connect_timeout=CONNECT_TIMEOUT_S,
-        send_receive_timeout=SILENCE_TIMEOUT_S,
+        send_receive_timeout=patience.silence_s,
         query_retries=0,
         autogenerate_session_id=False,
         form_encode_query_params=True,

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import qalypto_research as qr
-from qalypto_research.engine.transport import Pool
+from qalypto_research.engine.transport import Patience, Pool
 
 OK = (200, {}, b"Ok.\n")
 
@@ -64,7 +64,7 @@ def waited():
 
 @pytest.fixture
 def pool(waited):
-    with Pool(options={"retries": False, "timeout": 5}, sleep=waited.append, jitter=lambda: 0.5) as opened:
+    with Pool(options={"retries": False, "timeout": 5}, patience=Patience(sleep=waited.append, jitter=lambda: 0.5)) as opened:
         yield opened
 
 
