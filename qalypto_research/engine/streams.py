@@ -16,7 +16,8 @@ _END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 """What closes every Arrow stream. Without it pyarrow takes a stream that was cut between two blocks for whole."""
 
 _TAIL_BYTES: Final = 32_768
-_EXCEPTION: Final = re.compile(rb"Code: \d+\. DB::Exception: .*", re.DOTALL)
+_EXCEPTION: Final = re.compile(rb"Code: \d+\. DB::Exception: .*?(?=\n\d+ \w+\r\n__exception__|\Z)", re.DOTALL)
+"""What the server says; its length and a mark may close it."""
 
 
 def gather(pieces: Iterable[bytes], query_id: str) -> bytearray:

@@ -43,9 +43,10 @@ def test_a_stream_cut_anywhere_is_an_error(end):
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_an_exception_behind_the_answer_is_the_one_that_is_raised(closed):
-    with pytest.raises(qr.errors.QueryError, match="Memory limit") as caught:
-        read_stream(stream(closed=closed) + b"__exception__\r\nabcd\r\n" + EXCEPTION, "q")
+@pytest.mark.parametrize("after", [b"", b"\n126 abcd\r\n__exception__\r\n"])
+def test_an_exception_behind_the_answer_is_the_one_that_is_raised(closed, after):
+    with pytest.raises(qr.errors.QueryError, match=r"1\.00 GiB\. \(MEMORY_LIMIT_EXCEEDED\); ask for a shorter window") as caught:
+        read_stream(stream(closed=closed) + b"__exception__\r\nabcd\r\n" + EXCEPTION + after, "q")
     assert (caught.value.code, caught.value.query_id) == (241, "q")
 
 
