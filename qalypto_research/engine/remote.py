@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import threading
 import uuid
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
@@ -62,12 +63,17 @@ class RemoteEngine:
     def __init__(self, access: Access, patience: Patience | None = None) -> None:
         self._access = access
         self._patience = patience or Patience()
-        self._lock = threading.Lock()
         self._opened: tuple[int, Client, Pool] | None = None
         self._settings = dict(_SETTINGS)
         self.closed = False
-        self.known = Known()
+        self.renew()
         self._open()
+        _ENGINES.add(self)
+
+    def renew(self) -> None:
+        """Forget what a process that was forked cannot use: locks that a thread of its parent may have held."""
+        self._lock = threading.Lock()
+        self.known = Known()
 
     @property
     def server_name(self) -> str:
@@ -174,6 +180,17 @@ class RemoteEngine:
                 self._open()[0].raw_query(f"KILL QUERY WHERE query_id = '{query_id}' ASYNC")
 
         threading.Thread(target=kill, name="qalypto-kill", daemon=True).start()
+
+
+_ENGINES: Final[weakref.WeakSet[RemoteEngine]] = weakref.WeakSet()
+
+
+def _renew_all() -> None:
+    for engine in list(_ENGINES):
+        engine.renew()
+
+
+os.register_at_fork(after_in_child=_renew_all)
 
 
 class RemoteSnapshot:
