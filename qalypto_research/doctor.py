@@ -99,10 +99,17 @@ def _connect(access: Access) -> str:
     with socket.create_connection((endpoint.host, endpoint.port), timeout=_PATIENCE_S) as plain:
         if not endpoint.secure:
             return "open, without TLS: this machine only"
-        context = ssl.create_default_context(cafile=None if access.ca_file is None else str(access.ca_file))
+        context = _trust(access)
         with context.wrap_socket(plain, server_hostname=endpoint.host) as secure:
             certificate = secure.getpeercert() or {}
             return f"{secure.version()}, certificate valid until {certificate.get('notAfter', 'unknown')}"
+
+
+def _trust(access: Access) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=None if access.ca_file is None else str(access.ca_file))
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigurationError(f"{variable('ca_file')}: {access.ca_file} holds no certificate in PEM form ({error.strerror})") from None
 
 
 def _offset(engine: RemoteEngine) -> str:

@@ -87,9 +87,11 @@ def translated(query_id: str | None) -> Iterator[None]:
         yield
     except (ClickHouseError, http.HTTPError) as error:
         raise to_error(error, query_id) from _without_frames(error)
-    except QalyptoError as error:
-        # Raised below the client: its frames, too, stay out.
-        raise error.with_traceback(None) from error.__cause__
+    except ServiceError as error:
+        # Raised below the client: its frames, too, stay out. A new one, for the old would be given its frames back.
+        renewed = type(error)(str(error), query_id=query_id)
+        _without_frames(error)
+        raise renewed from None
 
 
 def to_error(error: Exception, query_id: str | None) -> QalyptoError:

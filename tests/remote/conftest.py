@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-import qalypto_research as qr
 from qalypto_research.config import Settings
-from qalypto_research.connection import open_service
+from qalypto_research.connection import Options, open_sample, open_service
 from qalypto_research.engine.transport import Patience
 from qalypto_research.local.testing import qalypto_gateway  # noqa: F401 - the fixture
 
@@ -51,6 +50,6 @@ def reach():
 @pytest.fixture(scope="session")
 def embedded():
     """Return the sample in this process: what every answer must equal."""
-    con = qr.connect("sample")
+    con = open_sample(Options())  # not the default connection of other tests
     yield con
     con.close()
