@@ -24,10 +24,20 @@ def gateway(qalypto_gateway):  # noqa: F811
         running.heal()
 
 
+@pytest.fixture(scope="session")
+def shared(qalypto_gateway):  # noqa: F811
+    """Return a connection to the stand-in for all tests: none may close it."""
+    running = qalypto_gateway("sample", http=True)
+    con = open_service(Settings.read({"clickhouse_url": running.url, **credentials(running)}).access(), exchange=None)
+    yield con
+    con.close()
+
+
 @pytest.fixture
-def service(gateway, connect):
-    """Return a connection to the stand-in."""
-    return connect(gateway.url, **credentials(gateway))
+def service(gateway, shared):
+    """Return the connection to the stand-in, which has no faults."""
+    assert shared.target == gateway.url
+    return shared
 
 
 @pytest.fixture
