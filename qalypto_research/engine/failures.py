@@ -44,8 +44,8 @@ _HINTS: Final = {
 }
 
 
-FORBIDDEN_SETTING: Final = 164
-"""Code for a setting that may not be changed, and for a statement that may change something."""
+_FORBIDDEN: Final = (164, 452)
+"""Codes for a setting that may not be changed, the first also for a statement that would change something."""
 
 _CREDENTIALS: Final = {
     192: "there is no such user",
@@ -111,6 +111,11 @@ def to_error(error: Exception, query_id: str | None) -> QalyptoError:
     message = _shortened(text)
     kind = QueryTimeoutError if code in _TOO_SLOW else QueryError
     return kind(f"{message}; {hint}" if hint else message, code=code, query_id=query_id)
+
+
+def forbids_settings(error: QueryError) -> bool:
+    """Return whether it is our settings that ClickHouse refused, not the statement."""
+    return error.code in _FORBIDDEN and "setting" in str(error).lower()
 
 
 def _http_cause(error: BaseException | None) -> http.HTTPError | None:

@@ -18,7 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from qalypto_research.config import Access
 from qalypto_research.engine.answers import to_answer
-from qalypto_research.engine.failures import FORBIDDEN_SETTING, translated
+from qalypto_research.engine.failures import forbids_settings, translated
 from qalypto_research.engine.known import Known, Series
 from qalypto_research.engine.progress import Progress
 from qalypto_research.engine.running import run_cancellable
@@ -133,7 +133,7 @@ class RemoteEngine:
                 self._cancel(query_id)
                 raise
             except QueryError as error:
-                if error.code != FORBIDDEN_SETTING or not self._settings:
+                if not self._settings or not forbids_settings(error):
                     raise
                 self._settings = {}
                 return self._ask(client, sql, parameters, query_id)

@@ -106,7 +106,7 @@ class ChangeQuery(TableQuery):
     def _rows(self, where: str) -> str:
         # A window's anyLast passes over NULL; a rate of NaN is none either.
         said = "*, if(isNaN(t.funding_rate), NULL, t.funding_rate) AS said_rate, t.next_funding_time AS said_time"
-        order = ", ".join(["t.timestamp", *self.ties])
+        order = ", ".join(["t.timestamp", *self.ties, "t.funding_rate", "t.next_funding_time"])
         before = f"PARTITION BY t.exchange, t.symbol ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
         known = "*, anyLast(t.said_rate) OVER before AS known_rate, anyLast(t.said_time) OVER before AS known_time"
         # Whatever is compared with NULL is not unequal to it.

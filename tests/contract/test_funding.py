@@ -72,6 +72,7 @@ def test_the_state_at_the_start_of_the_range_is_given(connect, tmp_path):
     assert [t.minute for t in frame.index] == [3, 5]
 
 
+@pytest.mark.embedded
 def test_ties_are_told_apart_by_arrival(connect, tmp_path):
     rates = {"12:00:05": 3e-4, "12:00:03": 1e-4, "12:00:04": 1e-4, "12:00:06": 3e-4}
     write(tmp_path, "ticker", [ticker("12:00", n, funding_rate=rate, _seen=seen) for n, (seen, rate) in enumerate(rates.items())])
@@ -131,6 +132,7 @@ def changes(rows):
     return found
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("slice_rows", [10**6, 100])
 @pytest.mark.parametrize("limit", [None, 3, 10_000])
 @pytest.mark.parametrize(("symbols", "exchange"), [(BOTH, "all"), ("UNIUSDT", "okx"), ("BTCUSDT", ["okx", "binance"])])
@@ -158,6 +160,7 @@ def test_columns_and_zone_change_only_what_is_shown(con, columns, tz):
     pd.testing.assert_frame_equal(shown.tz_convert("UTC"), whole[kept])
 
 
+@pytest.mark.embedded
 def test_max_bytes_is_the_room_of_the_changes(con, monkeypatch):
     changed = len(con.funding(BOTH, exchange="all", **WINDOW))
     for slice_rows in (10**6, 100):

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 import qalypto_research as qr
+from qalypto_research.engine.failures import forbids_settings
 from qalypto_research.engine.streams import read_stream
 
 EXCEPTION = b"Code: 241. DB::Exception: Memory limit (for query) exceeded: would use 1.00 GiB. (MEMORY_LIMIT_EXCEEDED) (version 26.9.2.1)"
@@ -53,3 +54,16 @@ def test_an_exception_behind_the_answer_is_the_one_that_is_raised(closed, after)
 def test_bytes_that_are_no_arrow_are_an_error():
     with pytest.raises(qr.errors.IncompleteAnswerError, match="cannot be read"):
         read_stream(b"<html>welcome</html>" + b"\xff\xff\xff\xff\x00\x00\x00\x00", "q")
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "forbidden"),
+    [
+        ("Cannot modify 'max_block_size' setting in readonly mode", 164, True),
+        ("Setting max_block_size should not be changed", 452, True),
+        ("Cannot execute query in readonly mode", 164, False),
+        ("Unknown setting 'x'", 115, False),
+    ],
+)
+def test_a_forbidden_setting_is_told_from_a_forbidden_statement(said, code, forbidden):
+    assert forbids_settings(qr.errors.QueryError(said, code=code)) is forbidden
