@@ -182,6 +182,7 @@ def in_files(tmp_path):
     return tmp_path
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(
     ("slice_rows", "counted"), [(130, False), (400, False), (59, True)], ids=["by two files", "by halves", "a file is more than a slice"]
 )
