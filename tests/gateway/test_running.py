@@ -12,10 +12,17 @@ STREAM = "SELECT number, cityHash64(number) FROM numbers(1000000000000)"
 HELD = "KILL QUERY WHERE query_id = '{}'"
 
 
-def started(http, sql, query_id):
-    """Begin a query on a thread of its own; return the thread and where its outcome will be."""
+def started(http, sql, query_id, *, refused_by=None, **parameters):
+    """Begin a query on a thread of its own, again where another one's turn refused it; return the thread and where its outcome will be."""
     outcome = []
-    thread = threading.Thread(target=lambda: outcome.append(http.ask(sql, query_id=query_id)))
+
+    def run():
+        answer = http.ask(sql, query_id=query_id, **parameters)
+        while refused_by is not None and answer.headers.get("X-ClickHouse-Exception-Code") == refused_by:
+            answer = http.ask(sql, query_id=query_id, **parameters)
+        outcome.append(answer)
+
+    thread = threading.Thread(target=run)
     thread.start()
     return thread, outcome
 
@@ -39,7 +46,7 @@ def test_a_query_is_killed_by_its_id(http):
 
 
 def test_two_queries_cannot_have_one_id(http):
-    thread, _ = started(http, ENDLESS, "twin")
+    thread, _ = started(http, ENDLESS, "twin", refused_by="216")
     other = http.ask("SELECT 1", query_id="twin")
     while other.status == 200:
         other = http.ask("SELECT 1", query_id="twin")
@@ -73,11 +80,10 @@ def test_a_client_that_goes_away_ends_its_query(http):
 
 
 def test_a_session_serves_one_query_at_a_time(http):
-    thread, outcome = started(http, ENDLESS, "in session")
+    thread, _ = started(http, ENDLESS, "in session")
     killed(http, "in session")
     thread.join(20)
-    locking = threading.Thread(target=lambda: outcome.append(http.ask(ENDLESS, query_id="holder", session_id="s")))
-    locking.start()
+    locking, _ = started(http, ENDLESS, "holder", refused_by="373", session_id="s")
     other = http.ask("SELECT 1", session_id="s")
     while other.status == 200:
         other = http.ask("SELECT 1", session_id="s")
