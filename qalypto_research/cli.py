@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import os
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from qalypto_research.errors import QalyptoError
 
@@ -68,17 +70,31 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check the way to the service step by step")
     doctor.set_defaults(run=_doctor)
 
-    serve = commands.add_parser("serve", help="stand in for the service: ClickHouse over HTTP, from the sample or folders of your own")
-    serve.add_argument("archive", nargs="*", default=["sample"], help="'sample', or the folders of an archive (sample)")
+    serve = commands.add_parser("serve", help="stand in for the service: its history and its stream, from the sample or an archive")
+    serve.add_argument(
+        "archive", nargs="*", default=["sample"], help="'sample', the folders of an archive, or a recorded log of the stream (sample)"
+    )
     serve.add_argument("--at", help="where the clock stands, or begins to run: ISO 8601, UTC (as qr.connect)")
-    serve.add_argument("--speed", type=float, help="let the clock run, so many seconds a second (it stands)")
+    serve.add_argument(
+        "--speed",
+        type=float,
+        help="let the clock run from the start, so many seconds a second (it stands until someone subscribes); "
+        "1 brings the sample up to now; 0: as fast as the stream is taken",
+    )
+    serve.add_argument("--ingestion-delay", metavar="TIME", help="how long after it was seen a row is in the tables, such as 2s (0s)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8443, help="port to listen on, 0 for a free one (8443)")
+    serve.add_argument("--port", type=int, default=8443, help="port of the history, 0 for a free one (8443)")
+    serve.add_argument("--stream-port", type=int, default=8444, help="port of the stream, 0 for a free one (8444)")
     serve.add_argument("--user", default="quant", help="who may ask; the password is made up (quant)")
-    serve.add_argument("--http", action="store_true", help="speak http, on the loopback only (https)")
+    serve.add_argument("--http", action="store_true", help="speak http and ws, on the loopback only (https and wss)")
     serve.add_argument("--forbid-settings", action="store_true", help="refuse every setting a client sends, as a server may (code 164)")
-    serve.add_argument("--require-cloudflare", action="store_true", help="turn away requests without the Cloudflare headers")
-    serve.add_argument("--faults", default="", metavar="SCRIPT", help="what is to go wrong, as 'status:code=429,times=2; cut:after=5000'")
+    serve.add_argument("--require-cloudflare", action="store_true", help="turn away questions without the Cloudflare headers, too")
+    serve.add_argument("--faults", default="", metavar="SCRIPT", help="what is to go wrong, as 'status:code=429,times=2; drop:after=100'")
+    # For programs that start it: see local.standin and local.stage.
+    serve.add_argument("--orders", action="store_true", help=argparse.SUPPRESS)
+    serve.add_argument("--led", action="store_true", help=argparse.SUPPRESS)
+    serve.add_argument("--grown", type=Path, help=argparse.SUPPRESS)
+    serve.add_argument("--no-history", dest="history", action="store_false", help="serve the stream alone")
     serve.set_defaults(run=_serve)
     return parser
 
@@ -132,28 +148,47 @@ def _serve(given: argparse.Namespace) -> None:
     # A service is in UTC; the engine asks for the host's zone as soon as it is loaded.
     os.environ["TZ"] = "UTC"
     time.tzset()
-    from pathlib import Path  # noqa: PLC0415
-
     from qalypto_research.archive.sample import sample_root  # noqa: PLC0415
-    from qalypto_research.local.gateway.serving import Options, serve  # noqa: PLC0415
+    from qalypto_research.local.stage import Play  # noqa: PLC0415
+    from qalypto_research.local.standin import Options, Tellers, serve  # noqa: PLC0415
+    from qalypto_research.timerange import parse_duration  # noqa: PLC0415
 
-    options = Options(
-        folders=tuple(sample_root() if name == "sample" else Path(name) for name in given.archive),
+    play = Play(
+        archive=tuple(sample_root() if name == "sample" else Path(name) for name in given.archive),
         at=given.at,
         speed=given.speed,
+        ingestion_delay=parse_duration(given.ingestion_delay, "--ingestion-delay") if given.ingestion_delay else dt.timedelta(0),
+        grown=given.grown,
+        led=given.led,
+    )
+    options = Options(
+        play,
         host=given.host,
         port=given.port,
+        stream_port=given.stream_port,
+        history=given.history,
         user=given.user,
         plain=given.http,
         forbid_settings=given.forbid_settings,
-        faults=given.faults,
         require_cloudflare=given.require_cloudflare,
+        faults=given.faults,
+        orders=given.orders,
     )
     serve(
         options,
-        say=lambda text: print(text, end="", flush=True),
-        warn=lambda text: print(f"qalypto: {text}", file=sys.stderr, flush=True),
+        Tellers(
+            say=lambda text: print(text, end="", flush=True),
+            warn=lambda text: print(f"qalypto: {text}", file=sys.stderr, flush=True),
+            show=_show if sys.stderr.isatty() else None,
+        ),
     )
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+
+
+def _show(line: str) -> None:
+    """Write over the line before."""
+    print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _say(done: int, total: int) -> None:

@@ -101,6 +101,7 @@ class Clock:
             raise InputError("speed", f"{reading.speed!r} must be a number above zero; 1 is true pace")
         self._reading = reading
         self._wall = wall
+        self._told: list[Callable[[Reading], None]] = []
 
     @property
     def reading(self) -> Reading:
@@ -114,17 +115,31 @@ class Clock:
 
     def now(self) -> pd.Timestamp:
         """Return the present moment of this clock, UTC in microseconds."""
-        return from_us(self._reading.at(self._wall()))
+        return from_us(self.now_us())
+
+    def now_us(self) -> int:
+        """Return the present moment of this clock in microseconds since 1970 UTC."""
+        return self._reading.at(self._wall())
 
     def start(self) -> None:
         """Let time pass from where the clock stands. A running clock runs on."""
         if not self.running:
-            self._reading = replace(self._reading, anchor_us=self._wall())
+            self.set(replace(self._reading, anchor_us=self._wall()))
 
     def stop(self) -> None:
         """Halt the clock where it is. A halted clock stays."""
         if self.running:
-            self._reading = replace(self._reading, moment_us=self._reading.at(self._wall()), anchor_us=None)
+            self.set(replace(self._reading, moment_us=self.now_us(), anchor_us=None))
+
+    def set(self, reading: Reading) -> None:
+        """Go by another reading from now on, as one that another process has handed over."""
+        self._reading = reading
+        for tell in list(self._told):
+            tell(reading)
+
+    def follow(self, tell: Callable[[Reading], None]) -> None:
+        """Have `tell` called with each new reading: when the clock is started, stopped or set."""
+        self._told.append(tell)
 
     def __repr__(self) -> str:
         pace = f"running at {self._reading.speed:g}x" if self.running else "standing"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -58,6 +59,36 @@ class Access:
     password: SecretStr
     headers: dict[str, SecretStr] = field(default_factory=dict)
     ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAccess:
+    """The way to a live stream: where, and as whom. Its secrets do not show.
+
+    Attributes
+    ----------
+    url : str
+        The stream's, such as ``wss://watchdog.qalypto.com/ws/stream``; the name of a client goes behind it.
+    headers : dict of str to SecretStr
+        What the handshake must carry.
+    username : str
+        Whose stream it is.
+    client_id : str or None
+        What the client is to call itself; None for a name of its own for each connection.
+    ca_file : Path or None
+        A certificate to trust beside the system's own.
+    """
+
+    url: str
+    headers: dict[str, SecretStr]
+    username: str
+    client_id: str | None = None
+    ca_file: Path | None = None
+
+    def address(self) -> str:
+        """Return where to open one connection: the URL with the client's name, by default another one each time."""
+        name = self.client_id or f"{self.username}-{secrets.token_hex(4)}"
+        return f"{self.url}/{quote(name, safe='')}"
 
 
 class Settings(BaseSettings):
@@ -134,12 +165,31 @@ class Settings(BaseSettings):
         headers: dict[str, SecretStr] = {}
         if self.cf_access_client_id is not None and self.cf_access_client_secret is not None:
             headers = {"CF-Access-Client-Id": self.cf_access_client_id, "CF-Access-Client-Secret": self.cf_access_client_secret}
-        endpoint = parse_endpoint(self.clickhouse_url, variable("clickhouse_url"))
+        return Access(
+            parse_endpoint(self.clickhouse_url, variable("clickhouse_url")), self.username, self.password, headers, self._checked_ca_file()
+        )
+
+    def stream_access(self) -> StreamAccess:
+        """Return the account's way to its stream.
+
+        Raises
+        ------
+        ConfigurationError
+            As `access`; the stream needs the service token, too.
+        """
+        access = self.access()
+        if not access.headers:
+            names = " and ".join(variable(name) for name in _PAIRS[1])
+            raise ConfigurationError(f"{names} are not set, which the stream asks for; {_NEXT}")
+        url = parse_stream_url(self.stream_url, variable("stream_url"))
+        return StreamAccess(url, access.headers, access.username, self.client_id, access.ca_file)
+
+    def _checked_ca_file(self) -> Path | None:
         if self.ca_file is not None and not self.ca_file.is_file():
             raise ConfigurationError(
                 f"{variable('ca_file')}: {self.ca_file} is no file; give the certificate's file in PEM form, or unset it"
             )
-        return Access(endpoint, self.username, self.password, headers, self.ca_file)
+        return self.ca_file
 
 
 def parse_endpoint(url: str, name: str) -> Endpoint:
@@ -157,19 +207,47 @@ def parse_endpoint(url: str, name: str) -> Endpoint:
     ConfigurationError
         Not such a URL.
     """
+    parts = _parsed(url, name, CLICKHOUSE_URL)
+    return Endpoint(
+        parts.scheme == "https", str(parts.hostname), parts.port or {"https": 8443, "http": 8123}[parts.scheme], parts.path.rstrip("/")
+    )
+
+
+def parse_stream_url(url: str, name: str) -> str:
+    """Return the stream's `url`, without a slash at its end.
+
+    Parameters
+    ----------
+    url : str
+        Such as ``wss://watchdog.qalypto.com/ws/stream``; plain ws is for this machine alone.
+    name : str
+        Of the argument or variable, for the error.
+
+    Raises
+    ------
+    ConfigurationError
+        Not such a URL.
+    """
+    return _parsed(url, name, STREAM_URL).geturl().rstrip("/")
+
+
+def _parsed(url: str, name: str, usual: str) -> SplitResult:
+    """Return the parts of a URL that is of the kind of the `usual` one, encrypted or to this machine, and bears no secret."""
+    secure = usual.partition(":")[0]
+    plain = secure.removesuffix("s")
     try:
         parts = urlsplit(url.strip())
-        port = parts.port
+        _ = parts.port  # a number, if it is there
     except ValueError:
-        raise ConfigurationError(f"{name}: not a URL; write {CLICKHOUSE_URL}") from None
+        raise ConfigurationError(f"{name}: not a URL; write {usual}") from None
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         # Not shown again: it holds a secret.
         raise ConfigurationError(f"{name}: holds a user or a password; give them as {variable('username')} and {variable('password')}")
-    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigurationError(f"{name}: {url!r} cannot be used; write it as {CLICKHOUSE_URL}")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ConfigurationError(f"{name}: {url!r} would send the password in the clear; use https (http is for this machine alone)")
-    return Endpoint(parts.scheme == "https", parts.hostname, port or {"https": 8443, "http": 8123}[parts.scheme], parts.path.rstrip("/"))
+    if parts.scheme not in {secure, plain} or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigurationError(f"{name}: {url!r} cannot be used; write it as {usual}")
+    if parts.scheme == plain and not is_loopback(parts.hostname):
+        raise ConfigurationError(f"{name}: {url!r} would send the password in the clear; use {secure} ({plain} is for this machine alone)")
+    return parts
 
 
 def is_loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import pandas as pd
 
@@ -17,15 +17,40 @@ from qalypto_research.archive.manifest import read_manifest
 from qalypto_research.archive.opening import check_roots, opening_moment_us
 from qalypto_research.archive.sample import sample_root
 from qalypto_research.clock import Clock, Reading, ServerClock
-from qalypto_research.config import Access
+from qalypto_research.config import Settings, StreamAccess
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.engine.remote import RemoteEngine
 from qalypto_research.engine.snapshot import Snapshot
 from qalypto_research.engine.transport import Patience
 from qalypto_research.errors import ArchiveError, ConfigurationError, UnknownNameError
 from qalypto_research.history import api, completeness, depth, inventory, parts, rates, statements, venues
+from qalypto_research.local.private import PrivateFeed
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS
 from qalypto_research.timerange import TimeLike, parse_time
+
+
+class Stream(Protocol):
+    """The live stream of a connection."""
+
+    def access(self) -> StreamAccess:
+        """Return the way to it; one that does not run yet is started."""
+
+    def close(self) -> None:
+        """Stop one that was started."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStream:
+    """The service's stream, which runs by itself."""
+
+    settings: Settings
+
+    def access(self) -> StreamAccess:
+        """Return the account's way to it."""
+        return self.settings.stream_access()
+
+    def close(self) -> None:
+        """Do nothing: it goes on for others."""
 
 
 @dataclass(slots=True)
@@ -69,6 +94,7 @@ class Connection:
     exchange: str | None
     ingestion_delay: dt.timedelta
     engine: EmbeddedEngine | RemoteEngine
+    stream: Stream
     lifetime: Lifetime = field(default_factory=Lifetime)
 
     klines = api.klines
@@ -100,12 +126,35 @@ class Connection:
         rows = [(error.path, error.column, error.reason) for error in self.engine.left_out()]
         return pd.DataFrame(rows, columns=["path", "column", "reason"], dtype="str")
 
+    def stream_access(self) -> StreamAccess:
+        """Return the way to this connection's live stream, for a client of your own.
+
+        Of an archive it is a stand-in on this machine, started when it is first asked for: it speaks as the service
+        does, and sends what the connection's calls find as its clock comes to it, which runs from then on. The sample goes
+        on after its end; other archives end with ``replay finished``.
+
+        Returns
+        -------
+        StreamAccess
+            ``url``, ``headers`` that a handshake must carry (secrets: ``.get_secret_value()``), ``ca_file``, and
+            ``address()``: where to open one connection.
+
+        Raises
+        ------
+        ConfigurationError
+            A credential is missing, or the stand-in does not start; says which or why.
+        ClosedError
+            The connection was closed.
+        """
+        return self.stream.access()
+
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Read the clock once and lend what is known then."""
         return self.engine.snapshot(self.clock.now(), self.ingestion_delay)
 
     def close(self) -> None:
-        """Let go of the engine; the default connection before this one is the default again. Closing twice is fine."""
+        """Let go of the engine and the stream; the default connection before this one is the default again. Closing twice is fine."""
+        self.stream.close()
         self.engine.close()
 
     def __enter__(self) -> Self:
@@ -185,16 +234,19 @@ def open_archive(folders: Sequence[Path], options: Options, argument: str = "tar
     return _open(", ".join(names), roots, options)
 
 
-def open_service(access: Access, *, exchange: str | None, patience: Patience | None = None) -> Connection:
-    """Open the service's history, or what stands in for it, at the address in `access`.
+def open_service(settings: Settings, *, exchange: str | None, patience: Patience | None = None) -> Connection:
+    """Open the service, or what stands in for it, as `settings` have it.
 
     Raises
     ------
+    ConfigurationError
+        A credential is missing, or a setting cannot be used; names the variable.
     ServiceError
         It cannot be reached, or refuses the login.
     SchemaError
         Its tables are not the documented ones.
     """
+    access = settings.access()
     engine = RemoteEngine(access, patience)
     try:
         engine.check_tables()
@@ -211,6 +263,7 @@ def open_service(access: Access, *, exchange: str | None, patience: Patience | N
         exchange=exchange,
         ingestion_delay=dt.timedelta(0),
         engine=engine,
+        stream=ServiceStream(settings),
     )
 
 
@@ -238,6 +291,7 @@ def _open(target: str, roots: tuple[Path, ...], options: Options) -> Connection:
             exchange=options.exchange,
             ingestion_delay=options.ingestion_delay,
             engine=engine,
+            stream=PrivateFeed(roots, engine, clock),
         )
     except BaseException:
         engine.close()

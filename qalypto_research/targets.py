@@ -63,7 +63,7 @@ def _service(options: Options, account: dict[str, Any]) -> Connection:
     for name, unset in (("at", None), ("speed", 1.0), ("strict", True), ("ingestion_delay", dt.timedelta(0))):
         if getattr(options, name) != unset:
             raise InputError(name, "belongs to archives: the service has its own clock and its own files; leave it out")
-    return open_service(Settings.read(account).access(), exchange=options.exchange)
+    return open_service(Settings.read(account), exchange=options.exchange)
 
 
 def _sample_with_warning(options: Options) -> Connection:

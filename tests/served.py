@@ -13,7 +13,8 @@ from typing import Any
 
 from qalypto_research import Connection, default
 from qalypto_research.archive.sample import sample_root
-from qalypto_research.local.gateway.serving import Options, serve
+from qalypto_research.local.stage import Play
+from qalypto_research.local.standin import Options, Tellers, serve
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["served", "clickhouse_connect.driver", "qalypto_research.default"])
@@ -43,4 +44,4 @@ def connect(target: Any = None, *, at: Any = None, exchange: str | None = None, 
 
 
 def _serve(folders: tuple[Path, ...], at: Any, pipe: Pipe) -> None:
-    serve(Options(folders, at=at), say=pipe.send, warn=print)
+    serve(Options(Play(folders, at=at)), Tellers(say=pipe.send, warn=print))

@@ -38,16 +38,17 @@ def empty_table_ddl(name: str, table: Table) -> str:
 def guarded_view_ddl(name: str, table: Table, sources: list[str], left_out: Iterable[str] = ()) -> str:
     """Return DDL for the view that shows of `sources` what had been seen at its parameter ``moment``.
 
-    It has the service's columns and those of ``ARRIVAL``, ``_seen`` filled in where it was not recorded. Files at the
-    paths `left_out` are not read: a condition on the path alone is settled before a file is opened.
+    It has the service's columns and those that an archive may carry beside them, ``_seen`` filled in where it was not
+    recorded, and the place in the files. Files at the paths `left_out` are not read: a condition on the path alone is
+    settled before a file is opened.
     """
     # In hexadecimal: no name can break out of its quotes.
     paths = ", ".join(f"unhex('{os.fsencode(path).hex()}')" for path in left_out)
     others = f"_path NOT IN ({paths}) AND " if paths else ""
     columns = ", ".join(f"`{c}`" for c in table.column_names)
     selects = [
-        f"SELECT {columns}, {seen_sql(table)} AS _seen, t._seq AS _seq, _path, _row_number FROM {source} AS t "
-        f"WHERE {others}{seen_sql(table)} <= {{moment:DateTime64(6, 'UTC')}}"
+        f"SELECT {columns}, {seen_sql(table)} AS _seen, t._seq AS _seq, t._producer_received AS _producer_received, _path, _row_number "
+        f"FROM {source} AS t WHERE {others}{seen_sql(table)} <= {{moment:DateTime64(6, 'UTC')}}"
         for source in sources
     ]
     return f"CREATE VIEW {name} AS {' UNION ALL '.join(selects)}"

@@ -96,6 +96,14 @@ class Catalog:
         """Return the footers of the files of `table`."""
         return [self.files[f].footer for listing in self.listings for f in listing[table.name] if f in self.files]
 
+    def paths_between(self, table: Table, after_us: int, until_us: int) -> list[str]:
+        """Return the files of `table` with rows that became known in ``(after_us, until_us]``, microseconds since 1970 UTC."""
+        return [
+            file.path
+            for file, facts in self.files.items()
+            if any(s.table == table.name and s.last_seen_us > after_us and 0 <= s.first_seen_us <= until_us for s in facts.series)
+        ]
+
     def seen_bounds_us(self) -> tuple[int, int] | None:
         """Return when the first and the last row became known, microseconds since 1970 UTC; None if no row ever does."""
         known = [s for s in self.series() if s.last_seen_us != NEVER]

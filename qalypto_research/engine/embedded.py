@@ -8,6 +8,7 @@ import uuid
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,6 +91,11 @@ class EmbeddedEngine:
         """Return the exchanges its rows are of, whenever they became known."""
         with self.pinned() as catalog:
             return {s.exchange for s in catalog.series()}
+
+    def add_root(self, root: Path) -> None:
+        """Read the files under another folder too, from the next call on."""
+        with self._lock:
+            self._builder = replace(self._builder, roots=(*self._builder.roots, root))
 
     def left_out(self) -> list[ArchiveError]:
         """Return what is wrong with each file left out, by path."""
@@ -314,6 +320,10 @@ class EmbeddedSnapshot:
     def series(self) -> list[Series]:
         """Return what the archive's files hold of each series known by the moment."""
         return [s for s in self._catalog.series() if 0 <= s.first_seen_us <= to_us(self._seen_by)]
+
+    def paths_between(self, table: Table, after_us: int, until_us: int) -> list[str]:
+        """Return the files of `table` with rows that became known in ``(after_us, until_us]``, microseconds since 1970 UTC."""
+        return self._catalog.paths_between(table, after_us, until_us)
 
     def rows_at_most(self, table: Table, start: pd.Timestamp | None, end: pd.Timestamp | None) -> int:
         """Return how many rows the files that reach into ``[start, end)`` have, without asking ClickHouse."""

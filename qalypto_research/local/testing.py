@@ -8,66 +8,119 @@ In a ``conftest.py``, or the test's own module:
 
 and then:
 
->>> def test_a_client_survives_a_busy_service(qalypto_gateway):
-...     gateway = qalypto_gateway("sample")
-...     gateway.fault("status", code=503, times=2)
-...     client = make_client(gateway.url, gateway.username, gateway.password, gateway.ca_file)
+>>> def test_a_client_survives_a_busy_service(qalypto_standin):
+...     standin = qalypto_standin("sample")
+...     standin.fault("status", code=503, times=2)
+...     client = make_client(standin.url, standin.username, standin.password, standin.ca_file)
 ...     assert client.ask("SELECT 1") == 1
+
+>>> def test_a_client_of_the_stream_comes_back(qalypto_standin):
+...     standin = qalypto_standin("sample")
+...     standin.fault("drop", after=100, times=3)
+...     client = listen(standin.stream_url + "/my-client", standin.stream_headers, standin.ca_file)
+...     assert client.reconnects == 3
 
 Without pytest:
 
->>> from qalypto_research.local.testing import Gateway
->>> with Gateway("sample") as gateway:
-...     print(gateway.username)
+>>> from qalypto_research.local.testing import StandIn
+>>> with StandIn("sample") as standin:
+...     print(standin.username)
 quant
+
+What can go wrong with the history:
+
+=============  =======================================================================
+cut            closes the connection ``after`` bytes of the body
+denied         answers that the password is wrong (code 516)
+exception      fails ``after`` bytes of the body, and says so in it (code 241)
+extra          shows a ``table`` with one more ``column``, of type ``to``
+hang           takes the query and never answers
+missing        shows a ``table`` without its ``column``
+quota          answers that the quota is used up (code 201)
+redirect       sends the client to the address ``to`` (status 302)
+renamed        shows a ``table`` with its ``column`` called ``to``
+retyped        shows a ``table`` with its ``column`` of type ``to``
+slow           sends ``rate`` bytes a second
+status         answers with the status ``code``, and ``Retry-After`` where ``retry_after`` says so
+=============  =======================================================================
+
+and with the stream:
+
+================  ====================================================================================================
+break_handshake   breaks the connection off before the handshake is answered
+refuse            answers the handshake with the status ``code``
+unauthorized      answers the handshake as it does wrong credentials (403)
+rate_limit        answers a control message with the documented error, and does not carry it out
+drop              breaks the connection off instead
+close             closes the connection with the ``code``, as a server does that goes away
+silence           sends nothing any more, not even pings, the connection open: for so many ``seconds``, or for good
+no_heartbeat      sends no ping and acknowledges no pong any more, but goes on with data: likewise
+throttle          sends so many bytes a second (``rate``) from there on
+duplicate         sends it twice
+swap              sends it after the next one
+late              sends it so many messages later (``behind``)
+lose              does not send it
+garbage           writes random bytes over some of it
+invalid_json      breaks it off in its middle
+unknown_type      gives it the type ``text``
+wrong_type        puts a value of another type into one of its fields
+oversized         makes it so many bytes long (``size``)
+error             sends an error before it, saying ``text``
+================  ====================================================================================================
+
+``times``, ``chance`` and ``match`` say how often, and what it meets; ``after`` how many bytes of an answer, or messages of
+a connection, come first. The other details stand with ``qalypto_research.local.gateway.faults.Fault`` and
+``qalypto_research.local.feed.faults.StreamFault``.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import pytest
 
-from qalypto_research.errors import ConfigurationError, InputError
-from qalypto_research.local.gateway.faults import Fault
-from qalypto_research.local.gateway.serving import ORDERS, READY
-
-_STOP_S: Final = 5
-_ERRORS_KEPT: Final = 50
+from qalypto_research.errors import InputError
+from qalypto_research.local.faults import to_fault
+from qalypto_research.local.orders import to_faults_order
+from qalypto_research.local.process import StandInProcess
 
 
-class Gateway:
-    """A stand-in for the service's history, in a process of its own.
+class StandIn:
+    """A stand-in for the service, history and stream, in a process of its own.
 
     Parameters
     ----------
     *archive : str or path
-        "sample", or the folders of an archive.
+        "sample", the folders of an archive, or the file of a recorded log of the stream, which has no history.
     at : str, optional
         Where its clock stands, or begins to run, ISO 8601, UTC; as ``qr.connect``.
     speed : float, optional
-        Seconds of clock time a second; by default the clock stands.
+        Seconds of clock time a second, from the start on; 0: as fast as the stream is taken. By default the clock stands
+        until someone subscribes to the stream, and runs at true pace then.
+    ingestion_delay : str, optional
+        How long after it was seen a row arrives in the tables, such as "2s"; 0 by default.
+    history : bool
+        Whether history is served beside the stream.
     http : bool
-        Whether it speaks http instead of https.
+        Whether it speaks http and ws instead of https and wss.
     forbid_settings : bool
         Whether it refuses every setting that a client sends (code 164).
     require_cloudflare : bool
-        Whether it turns away requests without the Cloudflare headers.
+        Whether it turns away questions without the Cloudflare headers; the stream asks for them anyway.
 
     Attributes
     ----------
     url, username, password : str
-        Where and as whom to ask.
+        Where and as whom to ask for history.
+    stream_url : str
+        Where the stream is, without a client's name behind it.
+    stream_headers : dict of str to str
+        What a handshake must carry.
     ca_file : str or None
-        What to check its certificate by; None where it speaks http.
+        What to check its certificate by; None where it speaks http and ws.
 
     Raises
     ------
@@ -80,52 +133,62 @@ class Gateway:
         *archive: str | Path,
         at: str | None = None,
         speed: float | None = None,
+        ingestion_delay: str | None = None,
+        history: bool = True,
         http: bool = False,
         forbid_settings: bool = False,
         require_cloudflare: bool = False,
     ) -> None:
-        words = [str(a) for a in archive or ("sample",)] + ["--port", "0", "--faults", ORDERS]
-        words += ["--at", at] if at is not None else []
-        words += ["--speed", str(speed)] if speed is not None else []
-        flags = {"--http": http, "--forbid-settings": forbid_settings, "--require-cloudflare": require_cloudflare}
+        words = [str(a) for a in archive or ("sample",)] + ["--port", "0", "--stream-port", "0"]
+        given = {"--at": at, "--speed": speed, "--ingestion-delay": ingestion_delay}
+        words += [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        flags = {
+            "--no-history": not history,
+            "--http": http,
+            "--forbid-settings": forbid_settings,
+            "--require-cloudflare": require_cloudflare,
+        }
         words += [flag for flag, given in flags.items() if given]
-        self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "qalypto_research.cli", "serve", *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={name: value for name, value in os.environ.items() if not name.startswith("QALYPTO_")},
-        )
-        self._errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
-        self._listener = threading.Thread(target=self._listen, name="qalypto-gateway", daemon=True)
-        self._listener.start()
-        self._environment = dict(line.rstrip("\n").split("=", 1) for line in self._until_ready())
+        self._process = StandInProcess(words)
 
     @property
     def url(self) -> str:
-        return self._environment["QALYPTO_CLICKHOUSE_URL"]
+        return self._process.environment["QALYPTO_CLICKHOUSE_URL"]
+
+    @property
+    def stream_url(self) -> str:
+        return self._process.environment["QALYPTO_STREAM_URL"]
+
+    @property
+    def stream_headers(self) -> dict[str, str]:
+        names = {"CF-Access-Client-Id": "CF_ACCESS_CLIENT_ID", "CF-Access-Client-Secret": "CF_ACCESS_CLIENT_SECRET"}
+        return {header: self._process.environment[f"QALYPTO_{name}"] for header, name in names.items()}
 
     @property
     def username(self) -> str:
-        return self._environment["QALYPTO_USERNAME"]
+        return self._process.environment["QALYPTO_USERNAME"]
 
     @property
     def password(self) -> str:
-        return self._environment["QALYPTO_PASSWORD"]
+        return self._process.environment["QALYPTO_PASSWORD"]
 
     @property
     def ca_file(self) -> str | None:
-        return self._environment.get("QALYPTO_CA_FILE")
+        return self._process.environment.get("QALYPTO_CA_FILE")
 
     @property
     def pid(self) -> int:
         """Number of its process."""
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.running
+
     def environment(self) -> dict[str, str]:
         """Return the variables by which ``qr.connect("service")`` finds it."""
-        return dict(self._environment)
+        return dict(self._process.environment)
 
     def fault(self, kind: str, **details: str | float) -> None:
         """Let something go wrong from now on, in place of what went wrong before.
@@ -133,55 +196,36 @@ class Gateway:
         Parameters
         ----------
         kind : str
-            One of cut, denied, exception, extra, hang, missing, quota, redirect, renamed, retyped, slow, status.
+            One of those at the head of this module.
         **details
-            Of ``qalypto_research.local.gateway.faults.Fault``, such as ``times=2``, ``match="market_data_trade"``, ``after=5000``.
+            Such as ``times=2``, ``match="market_data_trade"``, ``after=5000``.
 
         Raises
         ------
         InputError
             There is no such fault.
         """
-        self.script(Fault(kind, **details).script)  # type: ignore[arg-type] # checked by the stand-in too
+        self.script(to_fault(kind, details).script)
 
     def script(self, faults: str) -> None:
-        """Let several things go wrong, such as ``"seed=7; status:code=429,chance=0.3; cut:after=5000"``; "" for nothing.
+        """Let several things go wrong, such as ``"seed=7; status:code=429,chance=0.3; drop:after=100"``; "" for nothing.
 
         Raises
         ------
         InputError
             It cannot be read.
         """
-        if self._process.stdin is None or self._process.poll() is not None:
-            raise ConfigurationError("the stand-in has stopped")
-        self._process.stdin.write(f"{faults}\n")
-        self._process.stdin.flush()
-        said = self._until_ready(or_one=True)
+        said = self._process.order(to_faults_order(faults))
         if said:
-            raise InputError("faults", said[0].strip().removeprefix("faults: "))
+            raise InputError("faults", said.removeprefix("faults: "))
 
     def heal(self) -> None:
-        """Let nothing go wrong any more."""
+        """Let nothing go wrong any more. What a client had to suffer it keeps: lost is lost, and closed is closed."""
         self.script("")
 
     def stop(self) -> None:
-        """Stop it: its address is dead then. Stopping twice is fine."""
-        if self._process.stdin is not None and not self._process.stdin.closed:
-            self._process.stdin.close()
-        try:
-            self._process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._listener.join()
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
-
-    @property
-    def running(self) -> bool:
-        """Whether it can be asked."""
-        return self._process.poll() is None
+        """Stop it: its addresses are dead then. Stopping twice is fine."""
+        self._process.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -190,46 +234,27 @@ class Gateway:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<Gateway {self.url}, {'running' if self.running else 'stopped'}>"
-
-    def _until_ready(self, *, or_one: bool = False) -> list[str]:
-        """Return the lines it says before it is ready; the first alone where one means that it could not."""
-        lines: list[str] = []
-        if self._process.stdout is None:
-            return lines
-        for line in self._process.stdout:
-            if line.rstrip("\n") == READY:
-                return lines
-            lines.append(line)
-            if or_one:
-                return lines
-        self.stop()
-        said = "".join(self._errors).strip().removeprefix("qalypto: ")
-        raise ConfigurationError(f"the stand-in stopped: {said or 'it does not say why'}")
-
-    def _listen(self) -> None:
-        """Keep the last of what it has to complain about, lest it wait to be heard."""
-        for line in self._process.stderr or ():
-            self._errors.append(line)
+        where = self.environment().get("QALYPTO_CLICKHOUSE_URL", self.stream_url)
+        return f"<StandIn {where}, {'running' if self.running else 'stopped'}>"
 
 
 @pytest.fixture(scope="session")
-def qalypto_gateway() -> Iterator[Callable[..., Gateway]]:
-    """Return a function that takes what ``Gateway`` takes and returns one that runs, without faults.
+def qalypto_standin() -> Iterator[Callable[..., StandIn]]:
+    """Return a function that takes what ``StandIn`` takes and returns one that runs, without faults.
 
     It starts a process for each choice of arguments, and stops them when the tests are over. A test that stops one
-    itself gets another when it asks again.
+    itself gets another when it asks again. A clock that has been started runs on.
     """
-    started: dict[object, Gateway] = {}
+    started: dict[object, StandIn] = {}
 
-    def gateway(*archive: str | Path, **options: object) -> Gateway:
+    def standin(*archive: str | Path, **options: object) -> StandIn:
         key = (archive, tuple(sorted(options.items())))
         if key in started and started[key].running:
             started[key].heal()
         else:
-            started[key] = Gateway(*archive, **options)  # type: ignore[arg-type] # the constructor says what is wrong
+            started[key] = StandIn(*archive, **options)  # type: ignore[arg-type] # the constructor says what is wrong
         return started[key]
 
-    yield gateway
+    yield standin
     for one in started.values():
         one.stop()

@@ -46,6 +46,11 @@ class Column:
         """The ClickHouse type without ``Nullable``."""
         return bare_type(self.clickhouse)
 
+    @property
+    def field(self) -> str | None:
+        """Its name among a message's ``data``; None where it is none of its own."""
+        return None if "[" in self.wire or not self.wire.startswith("data.") else self.wire.removeprefix("data.")
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

@@ -69,6 +69,61 @@ def write_klines(folder: Path, *, minutes: int = 7_200, updates: int = 9, files:
         _write(folder / "kline" / f"{part:02}.parquet", {"timestamp": pa.array(at).cast(_MS)} | columns)
 
 
+def write_stream(folder: Path, *, messages: int = 600_000, a_second: int = 800, levels: int = 20) -> None:
+    """Write what a stream of `messages` is played from: 60 % trades, 20 % quotes, 10 % candles and 10 % books of `levels` a side."""
+    random = np.random.default_rng(0)
+    number = np.arange(messages)
+    seen_us = START_MS * 1_000 + number * 1_000_000 // a_second
+    at_ms = (seen_us - random.integers(100_000, 300_000, messages)) // 1_000
+    price = np.round(60_000 + np.cumsum(random.normal(0, 0.5, messages)), 1)
+    size = np.ceil(random.exponential(500.0, messages)) / 1_000
+    kind = number % 10
+
+    def written(table: str, chosen: Array, columns: dict[str, Any], *, opened: Array | None = None) -> None:
+        at = number[chosen]
+        times = at_ms[at] if opened is None else opened
+        hidden = {"_seen": pa.array(seen_us[at]).cast(pa.timestamp("us", tz="UTC")), "_seq": at}
+        _write(folder / table / "00.parquet", {"timestamp": pa.array(times).cast(_MS)} | _names(at // 10) | columns | hidden)
+
+    trades, quotes, candles, books = kind < 6, (kind >= 6) & (kind < 8), kind == 8, kind == 9
+    ids = pc.cast(pa.array(3_000_000_000 + number[trades]), pa.string())
+    sides = pa.DictionaryArray.from_arrays(random.integers(0, 2, trades.sum()).astype(np.int8), ["buy", "sell"])
+    flags = np.zeros(trades.sum(), np.uint8)
+    written("trade", trades, {"price": price[trades], "amount": size[trades], "side": sides, "trade_id": ids, "is_liquidation": flags})
+    p, n = price[quotes], quotes.sum()
+    day = {"high_24h": p + 900, "low_24h": p - 900, "volume_24h": np.full(n, 91_234.567), "quote_volume_24h": np.round(p * 91_234.567, 3)}
+    settled = pa.array(np.full(n, START_MS + 28_800_000)).cast(_MS)
+    funding = {"open_24h": p - 150, "funding_rate": np.full(n, -5.129e-05), "next_funding_time": settled}
+    rest = {
+        "mark_price": p + 0.2,
+        "index_price": p - 0.3,
+        "open_interest": np.full(n, 88_123.4),
+        "open_interest_value": np.round(p * 88_123.4),
+    }
+    quoted = {"last_price": p, "bid_price": p - 0.1, "ask_price": p + 0.1, "bid_size": size[quotes], "ask_size": size[quotes] + 1}
+    written("ticker", quotes, quoted | day | funding | rest)
+    p, n, opened = price[candles], candles.sum(), at_ms[candles] // 60_000 * 60_000
+    prices = {
+        "open": p - 1,
+        "high": p + 5,
+        "low": p - 5,
+        "close": p,
+        "volume": size[candles] * 100,
+        "quote_volume": size[candles] * 100 * p,
+    }
+    counted = {"num_trades": random.integers(1, 2_000, n).astype(np.int32), "close_time": pa.array(opened + 59_999).cast(_MS)}
+    names = pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), ["1m"])
+    written("kline", candles, {"interval": names} | prices | counted | {"is_final": np.zeros(n, np.uint8)}, opened=opened)
+    p, n, sides_of = price[books], books.sum(), {}
+    for side, direction in (("bids", -1), ("asks", 1)):
+        levels_of = np.round(p[:, None] + direction * np.cumsum(random.integers(1, 4, (n, levels)), axis=1) / 10, 1)
+        sizes = np.ceil(random.exponential(5_000.0, levels_of.shape)) / 1_000
+        sides_of |= {f"{side}_json": _as_json(levels_of, sizes), f"{side}_price_0": levels_of[:, 0], f"{side}_size_0": sizes[:, 0]}
+    order = ("bids_json", "asks_json", "bids_price_0", "asks_price_0", "bids_size_0", "asks_size_0")
+    ids = pc.cast(pa.array(number[books]), pa.string())
+    written("orderbook", books, {k: sides_of[k] for k in order} | {"is_snapshot": np.ones(n, np.uint8), "sequence_id": ids})
+
+
 _MS: Final = pa.timestamp("ms", tz="UTC")
 
 
@@ -95,13 +150,13 @@ def _write(path: Path, columns: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.table({name: a.cast(pa.string()) if isinstance(a, pa.DictionaryArray) else a for name, a in columns.items()})
     partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial, compression="lz4", use_dictionary=["exchange", "symbol", "interval"], row_group_size=1 << 17)
+    pq.write_table(table, partial, compression="lz4", use_dictionary=["exchange", "symbol", "interval", "side"], row_group_size=1 << 17)
     partial.replace(path)
 
 
 if __name__ == "__main__":  # in a process of its own, since a test may write only into its temporary folder
     target = Path(sys.argv[2])
-    {"books": write_books, "klines": write_klines}[sys.argv[1]](target)
+    {"books": write_books, "klines": write_klines, "stream": write_stream}[sys.argv[1]](target)
     # Last, so that an archive that has one is whole.
     facts = {"source": "made for the benchmarks", "synthetic": True, "schema_version": 1}
     (target / "manifest.json").write_text(json.dumps(facts), encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 import urllib3
 from benchmarks.measure import interleaved, ratios, report
 
-from qalypto_research.local.testing import Gateway
+from qalypto_research.local.testing import StandIn
 
 ALL = "SELECT * FROM market_data.market_data_trade FORMAT ArrowStream"
 TIME_AND_NAMES = "timestamp DateTime64(3), exchange String, symbol String"
@@ -35,7 +35,7 @@ class Asking:
 
 @pytest.fixture(scope="module")
 def gateway(trades_archive):
-    with Gateway(trades_archive) as started:
+    with StandIn(trades_archive) as started:
         yield started
 
 
@@ -84,7 +84,7 @@ def test_memory_stays(gateway):
 def test_it_goes_when_told(trades_archive):
     took = []
     for _ in range(3):
-        started = Gateway(trades_archive)
+        started = StandIn(trades_archive)
         folder = Path(started.ca_file).parent
         begun = time.perf_counter()
         started.stop()

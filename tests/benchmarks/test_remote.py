@@ -18,7 +18,7 @@ from benchmarks.test_trades import all_trades, assert_same, to_contract
 from clickhouse_connect.driver.client import Client
 
 import qalypto_research as qr
-from qalypto_research.local.testing import Gateway
+from qalypto_research.local.testing import StandIn
 
 DAY = """
     SELECT timestamp, exchange, symbol, price, amount, side, trade_id, is_liquidation FROM market_data.market_data_trade
@@ -27,19 +27,19 @@ DAY = """
 
 
 @pytest.fixture(scope="module")
-def gateway(trades_archive: Path) -> Iterator[Gateway]:
-    with Gateway(trades_archive) as running:
+def gateway(trades_archive: Path) -> Iterator[StandIn]:
+    with StandIn(trades_archive) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def con(gateway: Gateway) -> Iterator[qr.Connection]:
+def con(gateway: StandIn) -> Iterator[qr.Connection]:
     with qr.connect(gateway.url, username=gateway.username, password=gateway.password, ca_file=gateway.ca_file) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def client(gateway: Gateway) -> Iterator[Client]:
+def client(gateway: StandIn) -> Iterator[Client]:
     """Yield a plain client, as its documentation says to make one."""
     host, port = gateway.url.removeprefix("https://").split(":")
     with clickhouse_connect.get_client(
@@ -96,7 +96,7 @@ MEMORY = """
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from Linux's /proc")
-def test_the_clients_peak_memory(gateway: Gateway) -> None:
+def test_the_clients_peak_memory(gateway: StandIn) -> None:
     peaks = []
     for _ in range(3):
         command = [sys.executable, "-c", textwrap.dedent(MEMORY)]

@@ -9,7 +9,7 @@ import pytest
 import urllib3
 from archives import book, klines, ticker, trade, write
 
-from qalypto_research.local.testing import qalypto_gateway  # noqa: F401 - the fixture
+from qalypto_research.local.testing import qalypto_standin  # noqa: F401 - the fixture
 
 AT = "2026-03-02 12:30:00"
 
@@ -31,9 +31,9 @@ def archive(tmp_path_factory):
 
 
 @pytest.fixture
-def gateway(qalypto_gateway, archive):  # noqa: F811
+def gateway(qalypto_standin, archive):  # noqa: F811
     """Return the stand-in, without faults."""
-    return qalypto_gateway(archive, at=AT)
+    return qalypto_standin(archive, at=AT)
 
 
 class Client:

@@ -34,9 +34,9 @@ def run_outsider(gateway, what, folder):
 
 
 @pytest.fixture(scope="module")
-def read(qalypto_gateway, archive, tmp_path_factory):
+def read(qalypto_standin, archive, tmp_path_factory):
     folder = tmp_path_factory.mktemp("read")
-    return folder, run_outsider(qalypto_gateway(archive, at="2026-03-02 12:30:00"), "read", folder)
+    return folder, run_outsider(qalypto_standin(archive, at="2026-03-02 12:30:00"), "read", folder)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 import urllib3
 
 from qalypto_research.errors import InputError
-from qalypto_research.local.gateway.faults import Fault, Faults, parse_faults
+from qalypto_research.local.faults import parse_faults
+from qalypto_research.local.gateway.faults import Fault, Faults
 
 TRADES = "SELECT * FROM market_data.market_data_trade ORDER BY timestamp"
 
@@ -121,8 +122,8 @@ def test_another_schema(http, details, columns):
     assert kinds() == documented
 
 
-def test_a_dead_port(http, qalypto_gateway, archive):
-    dead = qalypto_gateway(archive, at="2026-03-02 12:31:00")
+def test_a_dead_port(http, qalypto_standin, archive):
+    dead = qalypto_standin(archive, at="2026-03-02 12:31:00")
     address = urlsplit(dead.url)
     dead.stop()
     dead.stop()
@@ -133,7 +134,7 @@ def test_a_dead_port(http, qalypto_gateway, archive):
 
 def test_a_seed_chooses_the_same_again():
     def met(seed):
-        faults = parse_faults(f"seed={seed}; status:code=429,chance=0.5")
+        faults, _ = parse_faults(f"seed={seed}; status:code=429,chance=0.5")
         return [faults.draw("SELECT 1") is not None for _ in range(50)]
 
     assert met(7) == met(7)
@@ -148,7 +149,7 @@ def test_faults_come_in_their_order():
 
 @pytest.mark.parametrize("fault", [Fault("cut", after=5, times=2), Fault("status", code=429, retry_after=3, match="a b"), Fault("hang")])
 def test_a_fault_is_read_from_its_script(fault):
-    assert parse_faults(fault.script).faults == (fault,)
+    assert parse_faults(fault.script)[0].faults == (fault,)
 
 
 @pytest.mark.parametrize(

@@ -213,9 +213,9 @@ def test_a_condition_meets_no_row_that_the_clock_hides(http):
     assert len(http.text(f"SELECT price FROM {TRADES} ORDER BY throwIf(price > 130)").splitlines()) == 180
 
 
-def test_folders_named_for_values_are_read_as_files_say(qalypto_gateway, http, tmp_path):
+def test_folders_named_for_values_are_read_as_files_say(qalypto_standin, http, tmp_path):
     write(tmp_path, "trade", [trade("12:00", symbol="ETHUSDT")], name="symbol=BTCUSDT/a")
-    other = type(http)(qalypto_gateway(tmp_path))
+    other = type(http)(qalypto_standin(tmp_path))
     assert other.text(f"SELECT symbol FROM {TRADES}") == "ETHUSDT\n"
     other.gateway.stop()
 

@@ -77,14 +77,14 @@ def test_nobody_and_somebody_in_two_ways_are_turned_away(http):
     assert answer.status == 403
 
 
-def test_cloudflare_headers_may_be_there_and_can_be_required(http, qalypto_gateway, archive):
+def test_cloudflare_headers_may_be_there_and_can_be_required(http, qalypto_standin, archive):
     environment = http.gateway.environment()
     token = {
         "CF-Access-Client-Id": environment["QALYPTO_CF_ACCESS_CLIENT_ID"],
         "CF-Access-Client-Secret": environment["QALYPTO_CF_ACCESS_CLIENT_SECRET"],
     }
     assert http.ask("SELECT 1", headers=token).status == 200
-    strict = type(http)(qalypto_gateway(archive, require_cloudflare=True))
+    strict = type(http)(qalypto_standin(archive, require_cloudflare=True))
     environment = strict.gateway.environment()
     assert strict.ask("SELECT 1").status == 403
     assert strict.ask("SELECT 1", headers=token).status == 403
@@ -230,8 +230,8 @@ def test_a_session_keeps_its_settings(http):
     assert http.refused(ask, session_id="three", session_check="1") == (500, 372)
 
 
-def test_a_server_may_refuse_every_setting(http, qalypto_gateway, archive):
-    strict = type(http)(qalypto_gateway(archive, forbid_settings=True))
+def test_a_server_may_refuse_every_setting(http, qalypto_standin, archive):
+    strict = type(http)(qalypto_standin(archive, forbid_settings=True))
     assert strict.text(COUNT)
     assert strict.refused("SELECT 1", max_block_size="77") == (500, 164)
     assert strict.refused("SELECT 1 SETTINGS max_block_size = 77") == (500, 164)
@@ -239,8 +239,8 @@ def test_a_server_may_refuse_every_setting(http, qalypto_gateway, archive):
     assert http.text("SELECT readonly FROM system.settings WHERE name IN ('max_block_size', 'readonly') ORDER BY name") == "0\n1\n"
 
 
-def test_plain_http_on_the_loopback(http, qalypto_gateway, archive):
-    plain = type(http)(qalypto_gateway(archive, http=True))
+def test_plain_http_on_the_loopback(http, qalypto_standin, archive):
+    plain = type(http)(qalypto_standin(archive, http=True))
     assert plain.gateway.url.startswith("http://127.0.0.1:")
     assert plain.gateway.ca_file is None
     assert plain.text("SELECT 1") == "1\n"

@@ -74,8 +74,8 @@ def test_a_part_of_a_second_is_kept_where_it_is_asked_for():
     assert rewritten("now64(6)") == "toDateTime64(toDecimal64('1772454600.123456', 6), 6)"
 
 
-def test_all_of_a_query_sees_one_moment(qalypto_gateway, http, archive):
-    running = type(http)(qalypto_gateway(archive, at="2026-03-02 12:00:00", speed=50.0))
+def test_all_of_a_query_sees_one_moment(qalypto_standin, http, archive):
+    running = type(http)(qalypto_standin(archive, at="2026-03-02 12:00:00", speed=50.0))
     seen = set()
     while len(seen) < 3:
         union = " UNION ALL ".join(["SELECT max(timestamp) AS m, count() AS n, now64(6) AS t FROM market_data.market_data_trade"] * 8)
@@ -91,8 +91,8 @@ def test_the_clock_stands_unless_told_to_run(http):
     assert http.text("SELECT now64(6)") == http.text("SELECT now64(6)")
 
 
-def test_the_samples_clock_is_its_manifests(qalypto_gateway, http):
-    sample = type(http)(qalypto_gateway("sample"))
+def test_the_samples_clock_is_its_manifests(qalypto_standin, http):
+    sample = type(http)(qalypto_standin("sample"))
     assert sample.text("SELECT now64(6)") == "2026-03-02 13:00:30.000000\n"
     hour = sample.text(
         "SELECT count(), min(timestamp) >= now() - INTERVAL 1 HOUR FROM market_data.market_data_trade "
@@ -103,9 +103,9 @@ def test_the_samples_clock_is_its_manifests(qalypto_gateway, http):
     assert within == "1"
 
 
-def test_files_that_come_are_read_and_those_in_use_stay(qalypto_gateway, http, tmp_path):
+def test_files_that_come_are_read_and_those_in_use_stay(qalypto_standin, http, tmp_path):
     write(tmp_path, "trade", [trade("12:00", 1.0)])
-    growing = type(http)(qalypto_gateway(tmp_path, at="2026-03-02 13:00:00"))
+    growing = type(http)(qalypto_standin(tmp_path, at="2026-03-02 13:00:00"))
     count = "SELECT count() FROM market_data.market_data_trade"
     assert growing.text(count) == "1\n"
     # A long answer over the files as they are, begun and not read on.
@@ -119,6 +119,6 @@ def test_files_that_come_are_read_and_those_in_use_stay(qalypto_gateway, http, t
     growing.gateway.stop()
 
 
-def test_a_moment_before_everything_is_an_error(qalypto_gateway, archive):
+def test_a_moment_before_everything_is_an_error(qalypto_standin, archive):
     with pytest.raises(Exception, match=r"at: 2020-01-01 00:00:00.* is before anything is known here"):
-        qalypto_gateway(archive, at=str(dt.date(2020, 1, 1)))
+        qalypto_standin(archive, at=str(dt.date(2020, 1, 1)))

@@ -17,10 +17,10 @@ from archives import trade, write
 
 from qalypto_research.errors import ConfigurationError
 from qalypto_research.local import testing
-from qalypto_research.local.testing import Gateway
+from qalypto_research.local.testing import StandIn
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - to see that it is warned of
-NAMES = ["CLICKHOUSE_URL", "USERNAME", "PASSWORD", "CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET", "CA_FILE"]
+NAMES = ["CLICKHOUSE_URL", "STREAM_URL", "USERNAME", "PASSWORD", "CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET", "CA_FILE"]
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def serve(small):
     """Return a function that starts the command as people do and waits for what it prints."""
     processes = []
 
-    def start(*words, lines=6, **environment):
-        command = [sys.executable, "-m", "qalypto_research.cli", "serve", str(small), "--port", "0", *words]
+    def start(*words, lines=7, **environment):
+        command = [sys.executable, "-m", "qalypto_research.cli", "serve", str(small), "--port", "0", "--stream-port", "0", *words]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
         processes.append(process)
         printed = [process.stdout.readline() for _ in range(lines)]
@@ -119,7 +119,20 @@ def test_beyond_the_loopback_it_warns_and_speaks_https_alone(serve, small):
     assert environment["QALYPTO_CLICKHOUSE_URL"].startswith("https://0.0.0.0:")
     process.send_signal(signal.SIGTERM)
     assert process.communicate(timeout=20)[1].startswith("qalypto: 0.0.0.0 can be reached from other machines")
-    command = [sys.executable, "-m", "qalypto_research.cli", "serve", str(small), "--port", "0", "--http", "--host", EVERYWHERE]
+    command = [
+        sys.executable,
+        "-m",
+        "qalypto_research.cli",
+        "serve",
+        str(small),
+        "--port",
+        "0",
+        "--stream-port",
+        "0",
+        "--http",
+        "--host",
+        EVERYWHERE,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("qalypto: --http: is for the loopback only")
@@ -131,11 +144,11 @@ def test_beyond_the_loopback_it_warns_and_speaks_https_alone(serve, small):
         (("--host", "203.0.113.1"), "qalypto: --host: 203.0.113.1, port 0, cannot be listened on"),
         (("--faults", "explode"), "qalypto: kind: 'explode' is not known"),
         (("--at", "yesterday"), "qalypto: at: "),
-        (("--speed", "0"), "qalypto: speed: "),
+        (("--speed", "-1"), "qalypto: speed: "),
     ],
 )
 def test_a_bad_word_is_one_line(serve, small, words, said):
-    command = [sys.executable, "-m", "qalypto_research.cli", "serve", str(small), "--port", "0", *words]
+    command = [sys.executable, "-m", "qalypto_research.cli", "serve", str(small), "--port", "0", "--stream-port", "0", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(said)
@@ -147,11 +160,11 @@ def test_a_bad_word_is_one_line(serve, small, words, said):
 
 def test_what_does_not_start_says_why(tmp_path):
     with pytest.raises(ConfigurationError, match=r"the stand-in stopped: .*holds no market data"):
-        Gateway(tmp_path)
+        StandIn(tmp_path)
 
 
 def test_by_hand(small):
-    with Gateway(small) as gateway:
+    with StandIn(small) as gateway:
         assert gateway.running
         assert gateway.password not in repr(gateway)
         environment = gateway.environment()
@@ -164,14 +177,14 @@ def test_by_hand(small):
         gateway.heal()
 
 
-def test_the_fixture_gives_the_same_one_for_the_same_words(qalypto_gateway, archive):
-    one = qalypto_gateway(archive, at="2026-03-02 12:30:00")
+def test_the_fixture_gives_the_same_one_for_the_same_words(qalypto_standin, archive):
+    one = qalypto_standin(archive, at="2026-03-02 12:30:00")
     one.fault("quota")
-    assert qalypto_gateway(archive, at="2026-03-02 12:30:00") is one
+    assert qalypto_standin(archive, at="2026-03-02 12:30:00") is one
     assert ask(one.environment(), "SELECT 1").data == b"1\n"
 
 
 def test_the_modules_examples_run():
     outcome = doctest.testmod(testing)
     assert outcome.failed == 0
-    assert outcome.attempted == 4
+    assert outcome.attempted == 5

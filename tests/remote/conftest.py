@@ -7,7 +7,7 @@ import pytest
 from qalypto_research.config import Settings
 from qalypto_research.connection import Options, open_sample, open_service
 from qalypto_research.engine.transport import Patience
-from qalypto_research.local.testing import qalypto_gateway  # noqa: F401 - the fixture
+from qalypto_research.local.testing import qalypto_standin  # noqa: F401 - the fixture
 
 
 def credentials(gateway):
@@ -16,19 +16,19 @@ def credentials(gateway):
 
 
 @pytest.fixture
-def gateway(qalypto_gateway):  # noqa: F811
+def gateway(qalypto_standin):  # noqa: F811
     """Return the stand-in, speaking http, without faults."""
-    running = qalypto_gateway("sample", http=True)
+    running = qalypto_standin("sample", http=True)
     yield running
     if running.running:
         running.heal()
 
 
 @pytest.fixture(scope="session")
-def shared(qalypto_gateway):  # noqa: F811
+def shared(qalypto_standin):  # noqa: F811
     """Return a connection to the stand-in for all tests: none may close it."""
-    running = qalypto_gateway("sample", http=True)
-    con = open_service(Settings.read({"clickhouse_url": running.url, **credentials(running)}).access(), exchange=None)
+    running = qalypto_standin("sample", http=True)
+    con = open_service(Settings.read({"clickhouse_url": running.url, **credentials(running)}), exchange=None)
     yield con
     con.close()
 
@@ -48,8 +48,8 @@ def reach():
     def connection(gateway, *, silence_s=120.0, waited=None):
         slept = [] if waited is None else waited
         patience = Patience(silence_s=silence_s, sleep=slept.append, jitter=lambda: 0.5)
-        access = Settings.read({"clickhouse_url": gateway.url, **credentials(gateway)}).access()
-        opened.append(open_service(access, exchange=None, patience=patience))
+        settings = Settings.read({"clickhouse_url": gateway.url, **credentials(gateway)})
+        opened.append(open_service(settings, exchange=None, patience=patience))
         return opened[-1]
 
     yield connection

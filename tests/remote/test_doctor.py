@@ -8,15 +8,15 @@ import ssl
 import pytest
 
 from qalypto_research import cli, doctor
-from qalypto_research.local.testing import Gateway
+from qalypto_research.local.testing import StandIn
 
 STEPS = ["settings", "name", "connection", "login", "tables", "clock"]
 
 
 @pytest.fixture
-def tls(qalypto_gateway):
+def tls(qalypto_standin):
     """Return the stand-in over TLS, without faults."""
-    return qalypto_gateway("sample", require_cloudflare=True)
+    return qalypto_standin("sample", require_cloudflare=True)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_name_that_does_not_resolve(examine, tls):
 
 
 def test_a_dead_port(examine):
-    with Gateway("sample", http=True) as gone:
+    with StandIn("sample", http=True) as gone:
         environment = gone.environment()
     stopped_at(examine(environment), "connection", r"no connection .*refused.*; check QALYPTO_CLICKHOUSE_URL, a firewall or a proxy")
 

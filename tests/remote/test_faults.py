@@ -15,7 +15,7 @@ from qalypto_research.config import Settings
 from qalypto_research.connection import open_service
 from qalypto_research.engine.known import Known
 from qalypto_research.history import parts
-from qalypto_research.local.testing import Gateway
+from qalypto_research.local.testing import StandIn
 
 ENDLESS = "SELECT sum(cityHash64(number)) FROM numbers(1000000000000)"
 
@@ -154,9 +154,9 @@ def test_a_service_that_is_gone_is_named(stopped, name):
 @pytest.fixture(scope="module")
 def stopped():
     """Return a connection to a stand-in that was used and is gone."""
-    with Gateway("sample", http=True) as gone:
+    with StandIn("sample", http=True) as gone:
         given = {"clickhouse_url": gone.url, "username": gone.username, "password": gone.password}
-        con = open_service(Settings.read(given).access(), exchange=None)
+        con = open_service(Settings.read(given), exchange=None)
         con.symbols()
     yield con
     con.close()

@@ -25,9 +25,9 @@ FAULTS = [
 
 
 @pytest.fixture
-def gateway(qalypto_gateway):
+def gateway(qalypto_standin):
     """Return the stand-in over TLS that wants the service token, too."""
-    running = qalypto_gateway("sample", require_cloudflare=True)
+    running = qalypto_standin("sample", require_cloudflare=True)
     yield running
     running.heal()
 

@@ -24,8 +24,8 @@ def test_every_call_equals_the_embedded_engines(service, embedded, name):
 
 
 @pytest.mark.parametrize("name", ["forming", "trades", "orderbooks", "batches", "coverage", "sql"])
-def test_also_over_tls_as_the_environment_says(qalypto_gateway, embedded, connect, monkeypatch, name):
-    gateway = qalypto_gateway("sample", require_cloudflare=True)
+def test_also_over_tls_as_the_environment_says(qalypto_standin, embedded, connect, monkeypatch, name):
+    gateway = qalypto_standin("sample", require_cloudflare=True)
     for variable, value in gateway.environment().items():
         monkeypatch.setenv(variable, value)
     con = connect("service")
@@ -34,17 +34,17 @@ def test_also_over_tls_as_the_environment_says(qalypto_gateway, embedded, connec
 
 
 @pytest.mark.parametrize("name", [*CALLS, "empty", "empty answer to sql", "rows of every table"])
-def test_also_where_no_setting_may_be_changed(qalypto_gateway, embedded, connect, name):
-    gateway = qalypto_gateway("sample", http=True, forbid_settings=True)
+def test_also_where_no_setting_may_be_changed(qalypto_standin, embedded, connect, name):
+    gateway = qalypto_standin("sample", http=True, forbid_settings=True)
     con = connect(gateway.url, username=gateway.username, password=gateway.password)
     call = (CALLS | VARIANTS)[name]
     assert_same(call(con), call(embedded))
 
 
 @pytest.mark.parametrize("name", ["klines", "forming", "trades", "compare", "coverage", "symbols", "sql"])
-def test_also_at_another_moment(qalypto_gateway, connect, name):
+def test_also_at_another_moment(qalypto_standin, connect, name):
     at = "2026-03-02 12:31:07"
-    gateway = qalypto_gateway("sample", http=True, at=at)
+    gateway = qalypto_standin("sample", http=True, at=at)
     con = connect(gateway.url, username=gateway.username, password=gateway.password)
     assert con.clock.now() == pd.Timestamp(at, tz="UTC")
     assert_same(CALLS[name](con), CALLS[name](connect("sample", at=at)))
@@ -113,15 +113,15 @@ def test_now_in_sql_is_the_servers_and_draws_no_warning(service, embedded):
     assert service.sql(sql)["n"].tolist() == [len(service.trades(list(service.symbols()["symbol"].unique()), exchange="all", minutes=5))]
 
 
-def test_closed_candles_go_by_the_servers_clock(qalypto_gateway, connect):
-    gateway = qalypto_gateway("sample", http=True, at="2026-03-02 12:31:07")
+def test_closed_candles_go_by_the_servers_clock(qalypto_standin, connect):
+    gateway = qalypto_standin("sample", http=True, at="2026-03-02 12:31:07")
     con = connect(gateway.url, username=gateway.username, password=gateway.password)
     assert con.klines("BTCUSDT", "5m", limit=1).index[0] == pd.Timestamp("2026-03-02 12:25", tz="UTC")
     assert con.klines("BTCUSDT", "5m", limit=1, final=False).index[0] == pd.Timestamp("2026-03-02 12:30", tz="UTC")
 
 
-def test_a_running_clock_runs(qalypto_gateway, connect):
-    gateway = qalypto_gateway("sample", http=True, speed=60)
+def test_a_running_clock_runs(qalypto_standin, connect):
+    gateway = qalypto_standin("sample", http=True, speed=60)
     con = connect(gateway.url, username=gateway.username, password=gateway.password)
     first = con.clock.now()
     while con.clock.now() < first + pd.Timedelta("1s"):

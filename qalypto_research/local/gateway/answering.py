@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import secrets
 import threading
@@ -12,7 +13,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Final
 
-from qalypto_research.clock import Clock, to_us
+from qalypto_research.clock import Clock
 from qalypto_research.engine.raw import RawError, RawHandle, to_literal
 from qalypto_research.local.gateway.clockwords import at_moment
 from qalypto_research.local.gateway.compression import Packer, accepted
@@ -70,11 +71,16 @@ class Answering:
         What the server calls itself.
     forbid_settings : bool
         Whether every change of a setting is refused.
+    delay : datetime.timedelta, optional
+        How long after it was seen a row arrives in the tables.
     """
 
-    def __init__(self, shown: Shown, clock: Clock, *, user: str, name: str, forbid_settings: bool) -> None:
+    def __init__(
+        self, shown: Shown, clock: Clock, *, user: str, name: str, forbid_settings: bool, delay: dt.timedelta = dt.timedelta(0)
+    ) -> None:
         self._shown = shown
         self._clock = clock
+        self._delay_us = delay // dt.timedelta(microseconds=1)
         self._user = user
         self._name = name
         self._forbid_settings = forbid_settings
@@ -112,8 +118,8 @@ class Answering:
             session = held.enter_context(self._sessions.entered(request.parameters))
             statement = self._read(request)
             fmt = statement.format or request.default_format
-            moment_us = to_us(self._clock.now())
-            label = to_label(moment_us, uuid.uuid4().hex)
+            moment_us = self._clock.now_us()
+            label = to_label(moment_us - self._delay_us, uuid.uuid4().hex)
             self._register(query_id, label, request.sql)
             held.callback(self._running.pop, query_id, None)
             held.enter_context(self._shown.current())

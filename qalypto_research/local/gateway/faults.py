@@ -1,17 +1,15 @@
-"""Faults on purpose: what can go wrong between a client and a service, scripted, and drawn from a seed.
-
-A script is a list of faults with a semicolon between, such as ``status:code=429,times=2,retry_after=1; cut:after=5000``.
-A chance below 1 leaves it to the seed (``seed=7`` in front) which queries are met.
-"""
+"""Faults on purpose: what can go wrong between a client and the history, scripted, and drawn from a seed."""
 
 from __future__ import annotations
 
 import random
 import threading
-from dataclasses import dataclass, fields
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from qalypto_research.errors import InputError, UnknownNameError
+from qalypto_research.local.scripts import to_script
 from qalypto_research.schema.tables import TABLES, Table
 
 KINDS: Final = {
@@ -83,41 +81,12 @@ class Fault:
 
     @property
     def script(self) -> str:
-        """The fault as ``parse_faults`` reads it."""
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "kind" and getattr(self, f.name) != f.default}
-        return ":".join([self.kind, *([",".join(f"{name}={value}" for name, value in given.items())] if given else [])])
+        """The fault as a script has it."""
+        return to_script(self)
 
 
-_READ: Final = {"times": int, "after": int, "rate": int, "code": int, "retry_after": int, "chance": float}
-_NAMES: Final = tuple(f.name for f in fields(Fault) if f.name != "kind")
-
-
-def parse_faults(script: str) -> Faults:
-    """Return the faults of a script.
-
-    Raises
-    ------
-    InputError
-        A kind or a word that is not known, or a number that is none.
-    """
-    seed = 0
-    faults = []
-    for part in filter(None, (p.strip() for p in script.split(";"))):
-        kind, _, rest = part.partition(":")
-        words = dict(word.strip().partition("=")[::2] for word in rest.split(",") if word.strip())
-        try:
-            if kind.startswith("seed="):
-                seed = int(kind.removeprefix("seed="))
-                continue
-            unknown = sorted(set(words) - set(_NAMES))
-            if unknown:
-                raise UnknownNameError("faults", unknown[0], _NAMES)
-            faults.append(Fault(kind.strip(), **{name: _READ.get(name, str)(value) for name, value in words.items()}))
-        except ValueError as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError("faults", f"{part!r} cannot be read ({error}); write as status:code=429,times=2; cut:after=5000") from None
-    return Faults(tuple(faults), seed)
+READ: Final[dict[str, Callable[[str], Any]]] = {"times": int, "after": int, "rate": int, "code": int, "retry_after": int, "chance": float}
+"""How the words of a script are read that are no texts."""
 
 
 class Faults:
@@ -125,14 +94,14 @@ class Faults:
 
     Parameters
     ----------
-    faults : tuple of Fault
+    faults : sequence of Fault
         The first that meets a query happens to it.
     seed : int, optional
         Of the chances.
     """
 
-    def __init__(self, faults: tuple[Fault, ...] = (), seed: int = 0) -> None:
-        self.faults = faults
+    def __init__(self, faults: Sequence[Fault] = (), seed: int = 0) -> None:
+        self.faults = tuple(faults)
         self._left = [fault.times for fault in faults]
         self._random = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
         self._lock = threading.Lock()

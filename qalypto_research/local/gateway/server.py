@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from qalypto_research.engine.raw import RawError
+from qalypto_research.local.credentials import Credentials
 from qalypto_research.local.gateway.answering import Answer, Answering
 from qalypto_research.local.gateway.failures import CODE_HEADER, status_of, to_text
 from qalypto_research.local.gateway.faults import Fault, Faults
@@ -28,42 +27,11 @@ THREADS: Final = 32
 """Queries that run at once; more wait."""
 
 _PLAIN: Final = "text/plain; charset=UTF-8"
+_NOBODY: Final = "Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)"
 _NO_HANDLE: Final = (
     "There is no handle {path}\n\nUse / or /ping for health checks.\nOr /replicas_status for more sophisticated health checks.\n\n"
     "Send queries from your program with POST method or GET /?query=...\n"
 )
-_CLOUDFLARE: Final = ("cf-access-client-id", "cf-access-client-secret")
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who may ask.
-
-    Attributes
-    ----------
-    user, password : str
-        ClickHouse's.
-    cloudflare : tuple of str
-        Id and secret that Cloudflare Access asks for.
-    """
-
-    user: str
-    password: str = field(repr=False)
-    cloudflare: tuple[str, str] = field(repr=False)
-
-    def check(self, user: str, password: str) -> None:
-        """Raise ``RawError`` where it is somebody else."""
-        if not (_same(user, self.user) & _same(password, self.password)):
-            words = f"{user}: Authentication failed: password is incorrect, or there is no user with such name."
-            raise RawError(516, f"{words} (AUTHENTICATION_FAILED)")
-
-    def passes_cloudflare(self, headers: dict[str, str]) -> bool:
-        """Whether the request carries the service token."""
-        return all(_same(headers.get(name, ""), value) for name, value in zip(_CLOUDFLARE, self.cloudflare, strict=True))
-
-
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
 
 
 class GoneError(Exception):
@@ -139,6 +107,11 @@ class Application:
         What is to go wrong.
     require_cloudflare : bool
         Whether requests without the service token are turned away, as by Cloudflare Access.
+
+    Attributes
+    ----------
+    queries : int
+        Answered so far, or begun to be.
     """
 
     def __init__(self, shown: Shown, answering: Answering, credentials: Credentials, faults: Faults, *, require_cloudflare: bool) -> None:
@@ -148,6 +121,7 @@ class Application:
         self._credentials = credentials
         self._require_cloudflare = require_cloudflare
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="query")
+        self.queries = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -172,7 +146,7 @@ class Application:
         self._threads.shutdown(cancel_futures=True)
 
     async def _respond(self, exchange: Exchange) -> None:
-        if self._require_cloudflare and not self._credentials.passes_cloudflare(exchange.headers):
+        if self._require_cloudflare and not self._credentials.pass_cloudflare(exchange.headers):
             await exchange.text(403, "Forbidden\n")
         elif exchange.path in ("/ping", "/replicas_status") or (exchange.path == "/" and _only_looks(exchange)):
             await exchange.text(200, "Ok.\n")
@@ -190,7 +164,7 @@ class Application:
         try:
             request = read_request(exchange.query_string, exchange.headers, body)
             query_id = request.parameters.get("query_id") or query_id
-            self._credentials.check(*read_credentials(request.parameters, request.headers))
+            _check(self._credentials, *read_credentials(request.parameters, request.headers))
             fault = self._faults.draw(request.sql)
             if fault is None or not await _instead(exchange, fault):
                 await self._stream(exchange, request, query_id, fault)
@@ -203,6 +177,7 @@ class Application:
         fails_after = fault.after if fault and fault.kind == "exception" else None
         answer: Answer | None = None
         try:
+            self.queries += 1
             answer = await self._threaded(lambda: self._answering.answer(request, query_id, fails_after), gone, query_id)
             await exchange.begin(200, answer.headers)
             body = answer.body
@@ -246,6 +221,11 @@ class Application:
         return outcome
 
 
+def _check(credentials: Credentials, user: str, password: str) -> None:
+    if not credentials.match(user, password):
+        raise RawError(516, f"{user}: {_NOBODY}")
+
+
 def _only_looks(exchange: Exchange) -> bool:
     return exchange.method == "HEAD" or (exchange.method == "GET" and not exchange.query_string)
 
@@ -268,7 +248,7 @@ async def _instead(exchange: Exchange, fault: Fault) -> bool:
     elif fault.kind == "quota":
         raise RawError(201, "Quota for user has been exceeded, on purpose. (QUOTA_EXCEEDED)")
     elif fault.kind == "denied":
-        raise RawError(516, "Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)")
+        raise RawError(516, _NOBODY)
     else:
         return False
     return True

@@ -12,17 +12,15 @@ from qalypto_research.local.generator.ladder import SHOWN
 from qalypto_research.local.generator.randomness import Floats, Ints, noise_bits
 from qalypto_research.local.generator.rows import Rows
 from qalypto_research.local.generator.series import Series
+from qalypto_research.local.generator.settings import STEP_MS, Cadence
 from qalypto_research.local.generator.tape import Tape
 
 _SEQUENCE_ORIGIN_MS: Final = 1_735_689_600_000
 
 
-def book_rows(series: Series, tape: Tape, every_ms: int, floor_us: int) -> Rows:
-    """Return the books of one series over a block, one every `every_ms`; none is seen before `floor_us`."""
-    seed, start = series.seed, tape.start_ms
-    offset = int(noise_bits(seed, series.salt("book")) % np.uint64(every_ms))
-    at = np.arange(start - start % every_ms + offset, tape.end_ms, every_ms, dtype=np.int64)
-    at = at[at >= start]
+def book_rows(series: Series, tape: Tape, cadence: Cadence, floor_us: int) -> Rows:
+    """Return the books of one series over a block as often as `cadence` says; none is seen before `floor_us`."""
+    at = sampled(tape, cadence, int(noise_bits(series.seed, series.salt("book")) % np.uint64(cadence.book)))
     rows: Rows = {"timestamp": at}
     for name in ("bids", "asks"):
         ticks, lots = tape.standing(series, name, at, SHOWN)
@@ -32,6 +30,25 @@ def book_rows(series: Series, tape: Tape, every_ms: int, floor_us: int) -> Rows:
     rows["sequence_id"] = pc.cast(pa.array(_sequence(series, at)), pa.string())
     rows["_seen"] = tape.delay.seen(at, series.salt("book delay"), floor_us)
     return rows
+
+
+def sampled(tape: Tape, cadence: Cadence, offset_ms: int) -> Ints:
+    """Return when a book is looked at over a block, UTC ms: in even steps, and sooner where it has changed often since then.
+
+    Each trade changes a book, and each refresh of a best price.
+    """
+    start, every = tape.start_ms, cadence.book
+    even = np.arange(start - start % every + offset_ms, tape.end_ms, every, dtype=np.int64)
+    even = even[even >= start]
+    if not cadence.book_updates or not len(even):
+        return even
+    quotes, steps = tape.quotes, np.arange(len(tape.quotes.bid))
+    refreshed = [start + STEP_MS * steps[since == steps] for since in (quotes.bid_since, quotes.ask_since)]
+    changes = np.sort(np.concatenate([tape.trades.t, *refreshed]))
+    seen = np.append(np.searchsorted(changes, even, side="right"), len(changes))
+    often = np.diff(seen) // cadence.book_updates
+    nth = np.arange(often.sum()) - np.repeat(np.cumsum(often) - often, often) + 1
+    return np.unique(np.append(even, changes[np.repeat(seen[:-1], often) + nth * cadence.book_updates - 1]))
 
 
 def _sequence(series: Series, at: Ints) -> Ints:

@@ -228,7 +228,7 @@ def _rows(settings: Settings, series: Series, tape: Tape, last_seen: Ints) -> di
         "trade": lambda floor: _trade_rows(series, tape, floor),
         "ticker": lambda floor: ticker_rows(series, tape, cadence.ticker, floor),
         "kline": lambda floor: block_rows(series, tape, cadence, floor),
-        "orderbook": lambda floor: book_rows(series, tape, cadence.book, floor),
+        "orderbook": lambda floor: book_rows(series, tape, cadence, floor),
     }
     rows = {}
     for position, table in enumerate(TABLES):

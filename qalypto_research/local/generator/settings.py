@@ -29,15 +29,19 @@ class Cadence:
         Between two rows of a series.
     minute_candle, longer_candle : int
         Between two updates of a forming 1m candle, and of a longer one; the second is a multiple of the first.
+    book_updates : int
+        Changes of a book after which it is looked at sooner; 0 for never.
     """
 
     ticker: int
     book: int
     minute_candle: int
     longer_candle: int
+    book_updates: int = 0
 
 
-FULL_RATE: Final = Cadence(ticker=1_000, book=200, minute_candle=5_000, longer_candle=10_000)
+FULL_RATE: Final = Cadence(ticker=1_000, book=200, minute_candle=5_000, longer_candle=10_000, book_updates=100)
+"""The service's own for books: every 0.2 s, or 100 updates."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ SOURCE: Final = (
     "Synthetic: made by the seeded generator of qalypto_research. Prices, sizes and times are invented; they are no market's history."
 )
 # Raised whenever the same settings would give other rows than before.
-MODEL_VERSION: Final = 2
+MODEL_VERSION: Final = 3
 
 Progress = Callable[[int, int], None]
 

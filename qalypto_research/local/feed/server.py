@@ -1,0 +1,205 @@
+"""The stream's server: handshakes, connections, and the player behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+
+from qalypto_research.clock import Clock
+from qalypto_research.errors import QalyptoError
+from qalypto_research.local.credentials import Credentials
+from qalypto_research.local.feed.audience import Audience, Limits, Listener
+from qalypto_research.local.feed.conversation import Conversation
+from qalypto_research.local.feed.faults import HANDSHAKE, StreamFaults
+from qalypto_research.local.feed.line import Line
+from qalypto_research.local.feed.player import Player
+from qalypto_research.local.feed.source import Source
+from qalypto_research.schema.wire import CONNECTIONS
+
+PATH: Final = "/ws/stream"
+
+_WRITE_LIMIT: Final = 1 << 20
+_STOP_S: Final = 1.0
+_FAILED: Final = (1011, "the replay cannot go on")
+
+_log: Final = logging.getLogger(__name__)
+_log.propagate = False  # the library's own news of clients that come, go and probe: nobody asked for it
+_log.addHandler(logging.NullHandler())
+
+
+class Feed:
+    """The service's stream, from a source.
+
+    Parameters
+    ----------
+    source : Source
+        What is played.
+    clock : Clock
+        What time it is.
+    credentials : Credentials
+        Who may listen.
+    faults : StreamFaults
+        What is to go wrong.
+    paced : bool
+        Whether the clock says when a message is due; else the clients set the pace.
+    starts_clock : bool
+        Whether a clock that stands is started once anyone is subscribed.
+    limits : Limits, optional
+        What a client may cost.
+
+    Attributes
+    ----------
+    audience : Audience
+        All who listen.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        clock: Clock,
+        credentials: Credentials,
+        faults: StreamFaults,
+        *,
+        paced: bool,
+        starts_clock: bool,
+        limits: Limits | None = None,
+    ) -> None:
+        self.audience = Audience()
+        self._source = source
+        self._clock = clock
+        self._credentials = credentials
+        self._faults = faults
+        self._limits = limits or Limits()
+        self._symbols = source.symbols()
+        self._player = Player(source, clock, self.audience, paced=paced, starts_clock=starts_clock)
+        self._connections: set[ServerConnection] = set()
+        self._listeners: set[Listener] = set()
+
+    @asynccontextmanager
+    async def serving(self, listening: socket.socket, tls: ssl.SSLContext | None, warn: Callable[[str], None]) -> AsyncIterator[None]:
+        """Serve on a socket that listens.
+
+        Parameters
+        ----------
+        listening : socket.socket
+            Where.
+        tls : ssl.SSLContext or None
+            With what certificate; None for plain ws.
+        warn : callable
+            Told why the replay cannot go on, where it cannot.
+        """
+        server = serve(
+            self._attend,
+            sock=listening,
+            ssl=tls,
+            process_request=self._admit,
+            compression=None,
+            ping_interval=None,
+            close_timeout=_STOP_S,
+            write_limit=_WRITE_LIMIT,
+            server_header=None,
+            logger=_log,
+        )
+        async with _stopped_in_time(server):
+            playing = asyncio.create_task(self._play(warn))
+            try:
+                yield
+            finally:
+                self._source.close()
+                playing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await playing
+
+    def set_faults(self, faults: StreamFaults) -> None:
+        """Let something else go wrong from now on, in place of what went wrong before."""
+        self._faults = faults
+        for listener in self._listeners:
+            listener.line = Line(faults)
+
+    async def _play(self, warn: Callable[[str], None]) -> None:
+        try:
+            await self._player.run()
+        except QalyptoError as error:
+            warn(f"the replay cannot go on: {error}")
+            self.audience.finish(*_FAILED)
+
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer a handshake: None lets the client in."""
+        self._connections = {one for one in self._connections if one.protocol.state is not State.CLOSED}
+        fault = self._faults.draw(HANDSHAKE)
+        headers = {name.lower(): value for name, value in request.headers.raw_items()}
+        if fault is not None and fault.kind == "break_handshake":
+            connection.transport.abort()
+        elif fault is not None and fault.kind == "refuse":
+            return connection.respond(fault.status, "On purpose.\n")
+        elif fault is not None or not self._credentials.pass_cloudflare(headers):
+            return connection.respond(HTTPStatus.FORBIDDEN, "Forbidden\n")
+        elif not _client_id(request.path):
+            return connection.respond(HTTPStatus.NOT_FOUND, f"Not found. The stream is at {PATH}/your-client-id\n")
+        elif len(self._connections) >= CONNECTIONS:
+            return connection.respond(HTTPStatus.TOO_MANY_REQUESTS, f"Too many connections. Max {CONNECTIONS} connections per account.\n")
+        self._connections.add(connection)
+        return None
+
+    async def _attend(self, connection: ServerConnection) -> None:
+        """Speak with one client until it goes."""
+        loop = asyncio.get_running_loop()
+        path = connection.request.path if connection.request is not None else ""
+        conversation = Conversation(_client_id(path), self._symbols, loop.time(), self._clock.now_us())
+        listener = Listener(connection, conversation, Line(self._faults), self._limits)
+        self._listeners.add(listener)
+        self.audience.join(listener)
+        listener.say(conversation.opening())
+        beating = asyncio.create_task(self._beat(listener))
+        try:
+            with suppress(ConnectionClosed):
+                async for text in connection:
+                    listener.hear(text, self._clock.now_us())
+                    self.audience.look()
+        finally:
+            beating.cancel()
+            self._listeners.discard(listener)
+            self._connections.discard(connection)
+            self.audience.leave(listener)
+
+    async def _beat(self, listener: Listener) -> None:
+        """Ping a client, and see that it answers."""
+        loop = asyncio.get_running_loop()
+        while listener.open:
+            await asyncio.sleep(max(0.0, listener.conversation.due_s - loop.time()))
+            listener.beat(self._clock.now_us())
+
+
+@asynccontextmanager
+async def _stopped_in_time(server: Server) -> AsyncIterator[None]:
+    """Start `server`, and stop it: connections are closed, and cut off where the client does not let them be."""
+    await server
+    try:
+        yield
+    finally:
+        server.close()
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await server.wait_closed()
+        except TimeoutError:
+            for connection in server.connections:
+                connection.transport.abort()
+            await server.wait_closed()
+
+
+def _client_id(path: str) -> str:
+    """Return what a client calls itself in the path of its handshake, "" where that is no path of the stream."""
+    before, _, name = path.partition("?")[0].rpartition("/")
+    return unquote(name) if before == PATH else ""

@@ -1,0 +1,116 @@
+"""An archive as it is played: its order, the pieces it is read in, files that come, tables that are not there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from archives import book, kline, ticker, trade, utc, write
+
+from qalypto_research.engine.embedded import EmbeddedEngine
+from qalypto_research.errors import ArchiveError
+from qalypto_research.local.feed import archive as played
+from qalypto_research.local.feed.archive import ArchiveSource
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Return a function that opens the test's folder as a source."""
+    engines = []
+
+    def open_source():
+        engines.append(EmbeddedEngine((tmp_path,)))
+        return ArchiveSource(engines[-1])
+
+    yield open_source
+    for engine in engines:
+        engine.close()
+
+
+def us(when):
+    return utc(when).value // 1000
+
+
+def windows(source, after="2026-03-01", span_s=None):
+    """Return the pieces, each message by its type and what tells it apart."""
+    return [[_named(m) for m in w] for w in source.windows(us(after), None if span_s is None else span_s * 1_000_000)]
+
+
+def _named(message):
+    content = json.loads(message.payload(b'","data":{"_timestamps":{"websocket_sent":0'))
+    data = content["data"]
+    return data.get("trade_id") or data.get("sequence_id") or f"{content['type']} {data['timestamp'][11:]}"
+
+
+def flat(pieces):
+    return [name for piece in pieces for name in piece]
+
+
+def test_the_order_is_that_of_seen_then_seq_whatever_the_table_and_the_file(tmp_path, source):
+    write(
+        tmp_path,
+        "trade",
+        [trade("12:00:03", trade_id="t3", _seen="12:00:09", _seq=7), trade("12:00:01", trade_id="t1", _seen="12:00:05", _seq=3)],
+    )
+    write(tmp_path, "trade", [trade("12:00:02", trade_id="t2", _seen="12:00:05", _seq=1)], name="b")
+    write(
+        tmp_path,
+        "orderbook",
+        [book("12:00:04", sequence_id="b1", _seen="12:00:05", _seq=2), book("12:00:00", sequence_id="b2", _seen="12:00:09", _seq=6)],
+    )
+    write(tmp_path, "ticker", [ticker("12:00:05", _seen="12:00:05.000001", _seq=5)])
+    write(tmp_path, "kline", [kline("11:00", is_final=0, _seen="12:00:05.000001", _seq=4)])
+    assert flat(windows(source())) == ["t2", "b1", "t1", "kline 11:00:00", "ticker 12:00:05", "b2", "t3"]
+
+
+def test_without_arrivals_it_is_that_of_time_then_table_then_place(tmp_path, source):
+    write(tmp_path, "orderbook", [book("12:00:01", sequence_id="b1")])
+    write(tmp_path, "trade", [trade("12:00:01", trade_id=str(n)) for n in (9, 2, 5)])
+    write(tmp_path, "trade", [trade("12:00:01", trade_id="1"), trade("12:00:00", trade_id="0")], name="b")
+    write(tmp_path, "kline", [kline("11:59:01"), kline("11:58:00", is_final=0)])
+    # A running candle without a record of when it was current is never shown; a final one once it is over.
+    assert flat(windows(source())) == ["0", "9", "2", "5", "1", "kline 11:59:01", "b1"]
+
+
+def test_it_begins_after_the_moment_it_is_asked_for(tmp_path, source):
+    write(tmp_path, "trade", [trade(f"12:00:0{n}", trade_id=str(n)) for n in range(5)])
+    assert flat(windows(source(), after="12:00:02")) == ["3", "4"]
+    assert windows(source(), after="12:00:04") == []
+
+
+def test_pieces_are_bounded_in_time_and_in_rows(tmp_path, source, monkeypatch):
+    write(tmp_path, "trade", [trade(f"12:{m:02}:{s:02}", trade_id=f"{m}:{s}") for m in (0, 1) for s in (0, 1, 2, 3, 30)])
+    assert [len(piece) for piece in windows(source(), span_s=2)] == [2, 2, 1, 2, 2, 1]
+    assert [len(piece) for piece in windows(source(), span_s=None)] == [10]
+    monkeypatch.setattr(played, "_ROWS_AT_ONCE", 4)
+    assert [len(piece) for piece in windows(source(), span_s=None)] == [4, 4, 2]
+
+
+def test_a_silence_of_years_is_passed_over(tmp_path, source):
+    write(tmp_path, "trade", [trade("1999-01-01 00:00", trade_id="a"), trade("12:00", trade_id="b")])
+    assert flat(windows(source(), after="1998-12-31")) == ["a", "b"]
+
+
+def test_rows_that_come_while_it_is_played_are_played(tmp_path, source):
+    write(tmp_path, "trade", [trade("12:00", trade_id="a")])
+    pieces = source().windows(us("2026-03-01"), 1_000_000)
+    assert [_named(m) for m in next(pieces)] == ["a"]
+    write(tmp_path, "trade", [trade("14:00", trade_id="b")], name="b")
+    assert [_named(m) for m in next(pieces)] == ["b"]
+    assert next(pieces, None) is None
+
+
+def test_a_file_that_breaks_while_it_is_played_is_an_error_that_names_it(tmp_path, source):
+    write(tmp_path, "trade", [trade("12:00", trade_id="a")])
+    write(tmp_path, "trade", [trade("14:00", trade_id="b")], name="b")
+    pieces = source().windows(us("2026-03-01"), 1_000_000)
+    next(pieces)
+    (tmp_path / "trade" / "b.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(ArchiveError, match=r"b\.parquet"):
+        next(pieces)
+
+
+def test_its_symbols_are_all_there_ever_are(tmp_path, source):
+    write(tmp_path, "trade", [trade("12:00", symbol="BTCUSDT"), trade("14:00", symbol="dashUSDT")])
+    write(tmp_path, "kline", [kline("12:00", symbol="UNIUSDT")])
+    assert source().symbols() == {"BTCUSDT", "DASHUSDT", "UNIUSDT"}
