@@ -158,14 +158,14 @@ def test_without_pace_the_audience_sets_it_and_the_clock_is_moved_along():
     seen = []
 
     async def look(clock, _):
-        for _ in range(4):
+        for after in (0.5, 1.0, 1.0, 1.0):
+            await asyncio.sleep(after)
             seen.append(clock.now_us() - START_US)
-            await asyncio.sleep(1)
 
     windows = [[message(n) for n in range(at, at + 500)] for at in (1, 501, 1001)]
     heard, source, clock = play(*windows, paced=False, audience=Audience(takes_s=1.0), meanwhile=look)
     assert sorted(set(heard.moments)) == [0.0, 1.0, 2.0]
-    assert seen[1:] == [500_000_000, 1000_000_000, 1500_000_000] or seen[:3] == [500_000_000, 1000_000_000, 1500_000_000]
+    assert seen == [500_000_000, 1_000_000_000, 1_500_000_000, 1_500_000_000]
     assert not clock.running
     assert source.asked == [(START_US, None)]
     assert heard.got[0][2].startswith(b"x2026-03-02T13:00:31")  # as if it were sent when it was seen
@@ -204,9 +204,9 @@ def test_the_source_is_read_on_a_thread():
             yield from super().windows(after_us, span_us)
 
     async def work():
-        clock = Clock(Reading(START_US), wall=virtual_time.wall_us(START_US))
-        await Player(Threaded([message(0.1)]), clock, Audience(), paced=True, starts_clock=True).run()
+        clock = Clock(Reading(START_US))
+        await Player(Threaded([message(0)]), clock, Audience(), paced=True, starts_clock=True).run()
 
-    virtual_time.run(work())
+    asyncio.run(work())
     assert threads
     assert threading.main_thread() not in threads
