@@ -142,3 +142,22 @@ def test_started_and_stopped_the_connection_shows_more(connect, tmp_path):
     con.clock.stop()
     wall[0] = 9_000_000
     assert con.sql(count)["n"].item() == 2
+
+
+# --- Handed over ---------------------------------------------------------------------------------------------------
+
+
+def test_whoever_follows_is_told_of_each_new_reading():
+    wall = [1_000_000]
+    clock = Clock(Reading(5_000_000, speed=2.0), wall=lambda: wall[0])
+    told = []
+    clock.follow(told.append)
+    clock.start()
+    clock.start()  # it runs already
+    wall[0] += 500_000
+    clock.stop()
+    clock.stop()
+    clock.set(Reading(9_000_000, 1_000_000))
+    assert told == [Reading(5_000_000, 1_000_000, 2.0), Reading(6_000_000, None, 2.0), Reading(9_000_000, 1_000_000)]
+    assert clock.now_us() == 9_500_000
+    assert clock.running

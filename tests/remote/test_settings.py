@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 import qalypto_research as qr
 from qalypto_research.config import Settings, parse_endpoint
+from qalypto_research.errors import ConfigurationError
 
 PASSWORD = "hunter2-and-more"  # noqa: S105 - made up
 
@@ -140,3 +142,45 @@ def test_no_frame_on_the_way_to_an_error_holds_a_secret():
         error = error.__cause__ or error.__context__
     assert shown
     assert [text for text in shown if any(secret in text for secret in secrets)] == []
+
+
+# --- The stream ----------------------------------------------------------------------------------------------------
+
+ACCOUNT = {"username": "quant", "password": "pw", "cf_access_client_id": "id.access", "cf_access_client_secret": "secret"}
+
+
+def test_the_way_to_the_services_stream():
+    access = Settings.read(ACCOUNT).stream_access()
+    assert access.url == "wss://watchdog.qalypto.com/ws/stream"
+    assert {name: value.get_secret_value() for name, value in access.headers.items()} == {
+        "CF-Access-Client-Id": "id.access",
+        "CF-Access-Client-Secret": "secret",
+    }
+    addresses = {access.address() for _ in range(50)}
+    assert len(addresses) == 50  # a name of its own for each connection
+    assert all(re.fullmatch(r"wss://watchdog\.qalypto\.com/ws/stream/quant-[0-9a-f]{8}", address) for address in addresses)
+
+
+def test_a_client_may_have_a_name_and_another_address():
+    given = ACCOUNT | {"client_id": "my own/client", "stream_url": "ws://localhost:8444/ws/stream/"}
+    assert Settings.read(given).stream_access().address() == "ws://localhost:8444/ws/stream/my%20own%2Fclient"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"cf_access_client_id": None, "cf_access_client_secret": None}, "QALYPTO_CF_ACCESS_CLIENT_ID and QALYPTO_CF_ACCESS_CLIENT_SECRET"),
+        ({"cf_access_client_secret": None}, "QALYPTO_CF_ACCESS_CLIENT_ID is set and QALYPTO_CF_ACCESS_CLIENT_SECRET is not"),
+        (
+            {"stream_url": "ws://example.com/ws"},
+            r"QALYPTO_STREAM_URL: 'ws://example\.com/ws' would send the password in the clear; use wss",
+        ),
+        ({"stream_url": "https://example.com/ws"}, "QALYPTO_STREAM_URL: .* cannot be used; write it as wss://watchdog"),
+        ({"stream_url": "wss://me:pw@example.com/ws"}, "QALYPTO_STREAM_URL: holds a user or a password"),
+        ({"stream_url": "wss://example.com:port/ws"}, "QALYPTO_STREAM_URL: not a URL"),
+    ],
+)
+def test_a_stream_that_cannot_be_reached_so_names_the_variable(changed, said):
+    settings = Settings.read({name: value for name, value in (ACCOUNT | changed).items() if value is not None})
+    with pytest.raises(ConfigurationError, match=said):
+        settings.stream_access()

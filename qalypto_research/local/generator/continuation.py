@@ -43,6 +43,8 @@ class Continuation:
     """
 
     def __init__(self, folder: Path, days: int = 0) -> None:
+        # First, since what comes before a block takes long.
+        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._days = days
         self._state, _ = market.opening(SETTINGS)

@@ -1,0 +1,182 @@
+"""The stream of an archive's connection: a stand-in of its own, by the connection's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from archives import trade, utc, write
+from websockets.asyncio.client import connect as websocket
+
+import qalypto_research as qr
+from qalypto_research.archive.sample import sample_root
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder of ten minutes of trades, one every tenth of a second."""
+    step = (utc("12:00:01") - utc("12:00")) / 10
+    write(tmp_path, "trade", [trade(utc("12:00") + n * step, trade_id=str(n)) for n in range(6000)])
+    return tmp_path
+
+
+async def hear(access, seconds, channel="trade"):
+    """Return what comes in a while, and when, by the wall."""
+    headers = {name: value.get_secret_value() for name, value in access.headers.items()}
+    found = []
+    async with websocket(access.address(), additional_headers=headers, ping_interval=None) as socket:
+        await socket.recv()
+        await socket.send(json.dumps({"action": "subscribe", "channels": [channel]}))
+        await socket.recv()
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    found.append((json.loads(await socket.recv()), time.time()))
+            except TimeoutError:
+                break
+    return found
+
+
+def ids(found):
+    return [int(message["data"]["trade_id"]) for message, _ in found]
+
+
+def test_nothing_runs_until_it_is_asked_for(connect, folder):
+    con = connect(folder, at="2026-03-02 12:01")
+    assert not con.clock.running
+    con.trades("BTCUSDT", minutes=1)
+    assert not con.clock.running
+    con.stream_access()
+    assert con.clock.running
+    assert con.stream_access().url == con.stream_access().url
+
+
+def test_what_is_streamed_is_found_by_calls_and_nothing_before_its_time(connect, folder):
+    con = connect(folder, at="2026-03-02 12:01")
+    found = asyncio.run(hear(con.stream_access(), 2.0))
+    assert len(found) > 10
+    numbers = ids(found)
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert numbers[0] > 600  # what was known at 12:01 is not streamed
+    known = set(con.trades("BTCUSDT", minutes=1)["trade_id"].astype(int))
+    assert set(numbers) <= known
+    now = con.clock.now()
+    for message, heard in found:
+        sent = message["data"]["_timestamps"]["websocket_sent"] / 1000
+        # Both tell the same time, as far as two processes do.
+        assert abs(heard - sent - (time.time() - now.timestamp())) < 0.5
+
+
+def test_the_stream_halts_and_goes_on_with_the_connections_clock(connect, folder):
+    con = connect(folder, at="2026-03-02 12:01")
+    access = con.stream_access()
+    con.clock.stop()
+    stands_at = con.clock.now()
+    assert asyncio.run(hear(access, 0.7)) == []
+    con.clock.start()
+    first = ids(asyncio.run(hear(access, 0.7)))[0]
+    assert 0 <= first - (stands_at - utc("12:00")).total_seconds() * 10 < 20
+
+
+def test_a_faster_clock_is_a_faster_stream(connect, folder):
+    con = connect(folder, at="2026-03-02 12:01", speed=20)
+    numbers = ids(asyncio.run(hear(con.stream_access(), 1.5)))
+    assert 150 < len(numbers) < 400
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_a_clock_that_ran_before_is_taken_over(connect, folder):
+    con = connect(folder, at="2026-03-02 12:01", speed=10)
+    con.clock.start()
+    found = asyncio.run(hear(con.stream_access(), 0.5))
+    assert ids(found)[0] >= (con.clock.now() - utc("12:00")).total_seconds() * 10 - 400
+
+
+def test_the_sample_goes_on_in_calls_too(connect):
+    con = connect("sample", at="2026-03-02 13:59:50", speed=4)
+    found = asyncio.run(hear(con.stream_access(), 20.0, "trade:btcusdt"))
+    told = {m["data"]["trade_id"] for m, _ in found if utc(m["data"]["timestamp"]) >= utc("14:00")}
+    assert told
+    assert told <= set(con.trades("BTCUSDT", exchange="all", minutes=5)["trade_id"])
+    assert con.klines("BTCUSDT", "1h", days=1).index[-1] == utc("13:00")
+    assert con.target == "sample"
+
+
+def test_closing_the_connection_ends_it(connect, folder):
+    con = connect(folder, at="2026-03-02 12:01")
+    access = con.stream_access()
+    con.close()
+    with pytest.raises(OSError, match=r"Connect call failed|refused"):
+        asyncio.run(hear(access, 1.0))
+    with pytest.raises(qr.errors.ClosedError):
+        con.stream_access()
+    con.close()
+
+
+def test_a_connection_that_is_dropped_takes_it_along(folder):
+    con = qr.connect(folder, at="2026-03-02 12:01")
+    access = con.stream_access()
+    del con
+    with qr.connect("sample"), qr.connect("sample"):
+        pass
+    qr.default._kept.clear()
+    gc.collect()
+    with pytest.raises(OSError, match=r"Connect call failed|refused"):
+        asyncio.run(hear(access, 1.0))
+
+
+def test_a_process_that_ends_leaves_nothing(folder):
+    program = f"""
+        import qalypto_research as qr
+        con = qr.connect({str(folder)!r}, at="2026-03-02 12:01")
+        con.stream_access()
+        print(con.stream._held.process.pid, flush=True)
+        {{ending}}
+    """
+    for ending in ("", "import os; os._exit(1)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"):
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program).format(ending=ending)], capture_output=True, text=True, timeout=60, check=False
+        )
+        pid = int(done.stdout)
+        until = time.monotonic() + 20
+        while alive(pid):
+            assert time.monotonic() < until, f"still there after {ending or 'its end'}"
+            time.sleep(0.05)
+        assert done.stderr == ""
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_secrets_do_not_show(connect, folder):
+    access = connect(folder, at="2026-03-02 12:01").stream_access()
+    secrets = [value.get_secret_value() for value in access.headers.values()]
+    assert all(len(secret) > 30 for secret in secrets)
+    assert not [secret for secret in secrets if secret in repr(access)]
+
+
+def test_why_it_does_not_start(connect):
+    con = connect("sample", speed=1000)
+    with pytest.raises(qr.errors.ConfigurationError, match="speed: 1000 is more than the sample can be gone on with"):
+        con.stream_access()
+    assert not con.clock.running
+
+
+def test_the_sample_in_a_list_of_folders_ends(connect, tmp_path):
+    write(tmp_path, "trade", [trade("2026-03-02 15:00")])
+    con = connect([sample_root(), tmp_path], at="2026-03-02 14:30")
+    found = asyncio.run(hear(con.stream_access(), 0.5))
+    assert found == []
