@@ -52,3 +52,9 @@ def books_archive() -> Path:
 def klines_archive() -> Path:
     """288,000 candles of 1m, over 40 series, in ten rows each."""
     return made("klines", "klines-10")
+
+
+@pytest.fixture(scope="session")
+def stream_archive() -> Path:
+    """600,000 rows in the mix of a stream, 800 a second."""
+    return made("stream", "stream-800")
