@@ -177,13 +177,19 @@ def _serve(given: argparse.Namespace) -> None:
     serve(
         options,
         Tellers(
-            say=lambda text: print(text, end="", flush=True),
+            say=_say_alone if sys.stderr.isatty() else lambda text: print(text, end="", flush=True),
             warn=lambda text: print(f"qalypto: {text}", file=sys.stderr, flush=True),
             show=_show if sys.stderr.isatty() else None,
         ),
     )
     if sys.stderr.isatty():
         print(file=sys.stderr)
+
+
+def _say_alone(text: str) -> None:
+    """Print what is asked for, not behind what is being shown."""
+    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    print(text, end="", flush=True)
 
 
 def _show(line: str) -> None:

@@ -21,7 +21,7 @@ from qalypto_research.local.feed.archive import ArchiveSource
 from qalypto_research.local.feed.log import LogSource
 from qalypto_research.local.feed.source import Source
 from qalypto_research.local.generator import continuation
-from qalypto_research.local.growth import MOST_SPEED, Growth
+from qalypto_research.local.generator.growth import MOST_SPEED, Growth
 from qalypto_research.timerange import TimeLike, parse_time
 
 _JUST_BEFORE_US: Final = 1

@@ -17,7 +17,7 @@ import qalypto_research as qr
 from qalypto_research.archive.sample import sample_root
 from qalypto_research.errors import ConfigurationError, InputError
 from qalypto_research.local import stage
-from qalypto_research.local.growth import Growth
+from qalypto_research.local.generator.growth import Growth
 from qalypto_research.local.stage import Play, set_up
 from qalypto_research.local.testing import StandIn
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 from qalypto_research.clock import from_us
 from qalypto_research.engine.embedded import EmbeddedEngine, EmbeddedSnapshot
 from qalypto_research.local.feed.messages import PRODUCED, SEEN, Message, to_messages
+from qalypto_research.local.generator.growth import Growth
 from qalypto_research.local.generator.randomness import Ints
-from qalypto_research.local.growth import Growth
 from qalypto_research.schema.tables import TABLES, Table
 
 _SECOND_US: Final = 1_000_000
