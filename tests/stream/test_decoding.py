@@ -109,7 +109,7 @@ def test_a_side_of_a_book_is_pairs_of_numbers(side):
         '"bids": [[1.3388, 1000.0], [1.3387, 2500.0], [1.3386, 1800.0]]', f'"bids": {side}'
     )
     message = decode(content.encode())
-    with pytest.raises(BadMessage, match="^orderbook: "):
+    with pytest.raises(BadMessage, match=r"^orderbook: "):
         decode_levels(message.data.bids)
 
 
@@ -126,7 +126,7 @@ def test_a_hundred_thousand_damaged_messages_crash_nothing_and_cost_no_good_one(
     """At every place of a message bytes are overwritten, left out or put in; between any two a good one is read."""
     good = COMPACT[kind]
     expected = told(decode(good))
-    generator = random.Random(kind)
+    generator = random.Random(kind)  # noqa: S311 - to be repeated
     changes = 25_000 // len(good) + 1
     count = 0
     for at in range(len(good)):
