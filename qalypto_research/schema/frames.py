@@ -16,13 +16,14 @@ import pandas as pd
 
 from qalypto_research.errors import InputError
 from qalypto_research.schema.tables import KLINE, ORDERBOOK, TICKER, TRADE, Column, Kind, Table
-from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS, SIDES, SYMBOLS
+from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS, ORIGINS, SIDES, SYMBOLS
 
 VOCABULARY: Final[dict[Kind, tuple[str, ...]]] = {
     "exchange": EXCHANGES,
     "symbol": SYMBOLS,
     "side": SIDES,
     "interval": INTERVALS,
+    "origin": ORIGINS,
 }
 
 TIME_DTYPE: Final = "datetime64[us, UTC]"
@@ -159,8 +160,28 @@ SPREADS: Final = Frame(
     ),
 )
 
+
+def _of_message(name: str, kind: Kind, wire: str, meaning: str) -> FrameColumn:
+    return FrameColumn(name, Column(name, "Nullable(DateTime64(6, 'UTC'))", kind, wire, "UTC, us" if kind == "time" else "", meaning))
+
+
+OF_MESSAGES: Final = (
+    _of_message("exchange_event_time", "time", "data._timestamps.exchange_event_time", "when it happened, as the server reads it"),
+    _of_message("websocket_sent", "time", "data._timestamps.websocket_sent", "when the server sent it"),
+    _of_message("producer_received", "time", "producer_received", "when the producer had it"),
+    _of_message("received", "time", "", "when it arrived here"),
+    _of_message("origin", "origin", "", "where the row comes from"),
+)
+"""What live frames have beside the columns of history, at their end."""
+
+
+def live(frame: Frame) -> Frame:
+    """Return the kind of frame that the stream makes of the rows of `frame`."""
+    return Frame(frame.name, frame.table, (*frame.columns, *OF_MESSAGES), frame.hint)
+
+
 _CATEGORIES: Final[dict[str, Kind]] = {
-    c.name: c.kind for frame in (TRADES, TICKERS, KLINES, ORDERBOOK_TOPS, SPREADS) for c in frame.columns if c.kind in VOCABULARY
+    c.name: c.kind for frame in (live(TRADES), TICKERS, KLINES, ORDERBOOK_TOPS, SPREADS) for c in frame.columns if c.kind in VOCABULARY
 }
 """Every column that is a category, by its name in frames."""
 

@@ -12,8 +12,8 @@ from typing import Final, Literal
 
 from qalypto_research.schema.vocabulary import INTERVAL_MS
 
-Kind = Literal["time", "number", "count", "flag", "text", "exchange", "symbol", "side", "interval"]
-"""What a column becomes in a frame: see ``schema.frames``. The last four are categories."""
+Kind = Literal["time", "number", "count", "flag", "text", "exchange", "symbol", "side", "interval", "origin"]
+"""What a column becomes in a frame: see ``schema.frames``. The last five are categories."""
 
 
 _WRAPPER: Final = re.compile(r"(?:Nullable|LowCardinality)\((.*)\)", re.DOTALL)

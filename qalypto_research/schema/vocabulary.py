@@ -21,6 +21,9 @@ SYMBOLS: Final = (
 
 SIDES: Final = ("buy", "sell")
 
+ORIGINS: Final = ("live", "backfill", "history")
+"""Where a row of a live frame comes from."""
+
 INTERVAL_MS: Final = {
     "1m": 60_000,
     "5m": 300_000,
