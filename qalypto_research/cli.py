@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--orders", action="store_true", help=argparse.SUPPRESS)
     serve.add_argument("--led", action="store_true", help=argparse.SUPPRESS)
     serve.add_argument("--grown", type=Path, help=argparse.SUPPRESS)
+    serve.add_argument("--skip-damaged", dest="strict", action="store_false", help="leave damaged files out, instead of stopping at them")
     serve.add_argument("--no-history", dest="history", action="store_false", help="serve the stream alone")
     serve.set_defaults(run=_serve)
     return parser
@@ -160,6 +161,7 @@ def _serve(given: argparse.Namespace) -> None:
         ingestion_delay=parse_duration(given.ingestion_delay, "--ingestion-delay") if given.ingestion_delay else dt.timedelta(0),
         grown=given.grown,
         led=given.led,
+        strict=given.strict,
     )
     options = Options(
         play,

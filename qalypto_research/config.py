@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from qalypto_research.errors import ConfigurationError
+from qalypto_research.schema.wire import ACCESS_HEADERS
 
 CLICKHOUSE_URL: Final = "https://clickhouse.qalypto.com:8443"
 STREAM_URL: Final = "wss://watchdog.qalypto.com/ws/stream"
@@ -164,7 +165,7 @@ class Settings(BaseSettings):
             raise ConfigurationError(f"{variable('username')} and {variable('password')} are not set; {_NEXT} ('sample' needs no account)")
         headers: dict[str, SecretStr] = {}
         if self.cf_access_client_id is not None and self.cf_access_client_secret is not None:
-            headers = {"CF-Access-Client-Id": self.cf_access_client_id, "CF-Access-Client-Secret": self.cf_access_client_secret}
+            headers = dict(zip(ACCESS_HEADERS, (self.cf_access_client_id, self.cf_access_client_secret), strict=True))
         return Access(
             parse_endpoint(self.clickhouse_url, variable("clickhouse_url")), self.username, self.password, headers, self._checked_ca_file()
         )

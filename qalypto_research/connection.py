@@ -15,14 +15,14 @@ import pandas as pd
 
 from qalypto_research.archive.manifest import read_manifest
 from qalypto_research.archive.opening import check_roots, opening_moment_us
-from qalypto_research.archive.sample import sample_root
+from qalypto_research.archive.sample import find_sample, sample_root
 from qalypto_research.clock import Clock, Reading, ServerClock
 from qalypto_research.config import Settings, StreamAccess
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.engine.remote import RemoteEngine
 from qalypto_research.engine.snapshot import Snapshot
 from qalypto_research.engine.transport import Patience
-from qalypto_research.errors import ArchiveError, ConfigurationError, UnknownNameError
+from qalypto_research.errors import ArchiveError, UnknownNameError
 from qalypto_research.history import api, completeness, depth, inventory, parts, rates, statements, venues
 from qalypto_research.local.private import PrivateFeed
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS
@@ -230,7 +230,7 @@ def open_archive(folders: Sequence[Path], options: Options, argument: str = "tar
         The exchange is not there.
     """
     roots = check_roots(folders, argument)
-    names = ("sample" if root == _sample() else str(root) for root in roots)
+    names = ("sample" if root == find_sample() else str(root) for root in roots)
     return _open(", ".join(names), roots, options)
 
 
@@ -267,13 +267,6 @@ def open_service(settings: Settings, *, exchange: str | None, patience: Patience
     )
 
 
-def _sample() -> Path | None:
-    try:
-        return sample_root()
-    except ConfigurationError:
-        return None
-
-
 def _open(target: str, roots: tuple[Path, ...], options: Options) -> Connection:
     moment = None if options.at is None else parse_time(options.at, "at")
     damaged: list[ArchiveError] = []
@@ -291,7 +284,7 @@ def _open(target: str, roots: tuple[Path, ...], options: Options) -> Connection:
             exchange=options.exchange,
             ingestion_delay=options.ingestion_delay,
             engine=engine,
-            stream=PrivateFeed(roots, engine, clock),
+            stream=PrivateFeed(roots, engine, clock, strict=options.strict),
         )
     except BaseException:
         engine.close()

@@ -8,6 +8,14 @@ from qalypto_research.archive.manifest import FILE_NAME
 from qalypto_research.errors import ConfigurationError
 
 
+def find_sample() -> Path | None:
+    """Return the folder of the packaged sample, None where the installation came without it."""
+    try:
+        return sample_root()
+    except ConfigurationError:
+        return None
+
+
 def sample_root() -> Path:
     """Return the folder of the packaged sample: inside the package in a wheel, beside it in a checkout.
 

@@ -6,10 +6,9 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Self
 
-CLOUDFLARE: Final = ("cf-access-client-id", "cf-access-client-secret")
-"""Headers by which Cloudflare Access knows a client."""
+from qalypto_research.schema.wire import ACCESS_HEADERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Credentials:
 
     def pass_cloudflare(self, headers: Mapping[str, str]) -> bool:
         """Whether a request with these headers, their names in small letters, carries the service token."""
-        return all(_same(headers.get(name, ""), value) for name, value in zip(CLOUDFLARE, self.cloudflare, strict=True))
+        return all(_same(headers.get(name.lower(), ""), value) for name, value in zip(ACCESS_HEADERS, self.cloudflare, strict=True))
 
 
 def _same(given: str, wanted: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import tempfile
@@ -41,14 +40,6 @@ def certified(host: str) -> Iterator[tuple[ssl.SSLContext, Path]]:
     """Lend a certificate for `host` and this machine's own names, and the file by which clients check it."""
     with tempfile.TemporaryDirectory(prefix="qalypto-") as folder:
         yield create_tls(Path(folder), tuple(dict.fromkeys((*LOOPBACK, host))))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def to_url(scheme: str, host: str, found: socket.socket, path: str = "") -> str:

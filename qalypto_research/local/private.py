@@ -8,19 +8,16 @@ import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from pydantic import SecretStr
 
-from qalypto_research.archive.sample import sample_root
+from qalypto_research.archive.sample import find_sample
 from qalypto_research.clock import Clock, Reading
 from qalypto_research.config import StreamAccess
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.errors import ClosedError, ConfigurationError
 from qalypto_research.local.orders import to_clock_order
 from qalypto_research.local.process import StandInProcess
-
-_HEADERS: Final = {"CF-Access-Client-Id": "QALYPTO_CF_ACCESS_CLIENT_ID", "CF-Access-Client-Secret": "QALYPTO_CF_ACCESS_CLIENT_SECRET"}
 
 
 class PrivateFeed:
@@ -37,10 +34,13 @@ class PrivateFeed:
         Over them.
     clock : Clock
         The connection's. It is started when the stream is first asked for; the stream halts where it is stopped.
+    strict : bool
+        Whether a damaged file is an error; else it is left out, as by the connection.
     """
 
-    def __init__(self, roots: Sequence[Path], engine: EmbeddedEngine, clock: Clock) -> None:
+    def __init__(self, roots: Sequence[Path], engine: EmbeddedEngine, clock: Clock, *, strict: bool) -> None:
         self._roots = tuple(roots)
+        self._strict = strict
         self._engine = engine
         self._clock = clock
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ class PrivateFeed:
                 process = self._held.process = self._start()
             self._clock.start()
             environment = process.environment
-        headers = {header: SecretStr(environment[name]) for header, name in _HEADERS.items()}
+        headers = {name: SecretStr(value) for name, value in process.stream_headers.items()}
         return StreamAccess(environment["QALYPTO_STREAM_URL"], headers, environment["QALYPTO_USERNAME"])
 
     def close(self) -> None:
@@ -77,19 +77,23 @@ class PrivateFeed:
             self._held.let_go()
 
     def _start(self) -> StandInProcess:
-        reading = self._clock.reading
         words = ["--port", "0", "--stream-port", "0", "--http", "--no-history", "--led"]
-        words += ["--at", self._clock.now().isoformat(), "--speed", str(reading.speed)]
-        if self._roots == (sample_root(),):
+        words += ["--at", self._clock.now().isoformat(), "--speed", str(self._clock.reading.speed)]
+        if self._roots == (find_sample(),):
             if self._held.folder is None:
                 self._held.folder = Path(tempfile.mkdtemp(prefix="qalypto-"))
                 self._engine.add_root(self._held.folder)
             words += ["sample", "--grown", str(self._held.folder)]
         else:
             words += [str(root) for root in self._roots]
+        words += [] if self._strict else ["--skip-damaged"]
         process = StandInProcess(words)
-        if self._clock.running:
-            _tell(process, reading)
+        try:
+            if self._clock.running:
+                _tell(process, self._clock.reading)
+        except BaseException:
+            process.stop()
+            raise
         return process
 
     def _hand_over(self, reading: Reading) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from qalypto_research.errors import ConfigurationError
 from qalypto_research.local.orders import READY
+from qalypto_research.schema.wire import ACCESS_HEADERS
 
 _STOP_S: Final = 5
 _ERRORS_KEPT: Final = 50
@@ -58,6 +59,12 @@ class StandInProcess:
             raise
 
     @property
+    def stream_headers(self) -> dict[str, str]:
+        """What a handshake with its stream must carry."""
+        values = (self.environment[name] for name in ("QALYPTO_CF_ACCESS_CLIENT_ID", "QALYPTO_CF_ACCESS_CLIENT_SECRET"))
+        return dict(zip(ACCESS_HEADERS, values, strict=True))
+
+    @property
     def pid(self) -> int:
         """Number of the process."""
         return self._process.pid
@@ -78,8 +85,11 @@ class StandInProcess:
         with self._lock:
             if self._process.stdin is None or self._process.stdin.closed or not self.running:
                 raise ConfigurationError("the stand-in has stopped")
-            self._process.stdin.write(f"{line}\n")
-            self._process.stdin.flush()
+            try:
+                self._process.stdin.write(f"{line}\n")
+                self._process.stdin.flush()
+            except OSError as error:
+                raise ConfigurationError("the stand-in has stopped") from error
             return "".join(self._until_ready(or_one=True)).strip()
 
     def said(self) -> str:

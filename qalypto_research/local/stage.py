@@ -13,7 +13,7 @@ from typing import Final
 
 from qalypto_research.archive.manifest import read_manifest
 from qalypto_research.archive.opening import check_roots, opening_moment_us
-from qalypto_research.archive.sample import sample_root
+from qalypto_research.archive.sample import find_sample
 from qalypto_research.clock import Clock, Reading, to_us
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.errors import InputError
@@ -39,13 +39,16 @@ class Play:
         Where the clock stands, or begins to run; None for the archive's own moment, or the first of a log.
     speed : float or None
         Seconds of clock time a second of wall time, from the start on. None: the clock stands until someone subscribes
-        to the stream, then it runs at true pace. 0: it is moved on by the stream, as fast as that is taken.
+        to the stream, then it runs at true pace. 0: it is moved on by the stream, as fast as that is taken. Exactly 1, for
+        the sample and without `at`: the sample is brought up to now, and the clock tells the time of day.
     ingestion_delay : datetime.timedelta
         How long after it was seen a row arrives in the tables.
     grown : pathlib.Path or None
         Where the sample is gone on with after its end; None for a temporary folder.
     led : bool
         Whether the clock is told by somebody else when to run.
+    strict : bool
+        Whether a damaged file is an error; else it is left out, with a warning.
     """
 
     archive: tuple[Path, ...]
@@ -54,6 +57,7 @@ class Play:
     ingestion_delay: dt.timedelta = dt.timedelta(0)
     grown: Path | None = None
     led: bool = False
+    strict: bool = True
 
     def __post_init__(self) -> None:
         if self.speed is not None and not self.speed >= 0:
@@ -127,10 +131,10 @@ def _of_log(play: Play, log: Path) -> Stage:
 
 def _of_archive(play: Play, told: Callable[[str], None], until_end: ExitStack) -> Stage:
     own = check_roots(play.archive)
-    manifests = [read_manifest(root) for root in own]
+    manifests = [read_manifest(root, None if play.strict else []) for root in own]
     roots, growth = own, None
     today = play.speed == 1 and play.at is None and not play.led
-    if own == (sample_root(),):
+    if own == (find_sample(),):
         if play.speed is not None and play.speed > MOST_SPEED:
             raise InputError(
                 "speed", f"{play.speed:g} is more than the sample can be gone on with ({MOST_SPEED:g}); serve a generated archive"
@@ -139,7 +143,7 @@ def _of_archive(play: Play, told: Callable[[str], None], until_end: ExitStack) -
         growth = _up_to_now(folder, told) if today else Growth(folder, speed=play.speed or 1.0)
         until_end.callback(growth.close)
         roots = (folder,) if today else (*own, folder)
-    engine = EmbeddedEngine(roots)
+    engine = EmbeddedEngine(roots, strict=play.strict)
     until_end.callback(engine.close)
     if growth is not None and today:
         clock = Clock(Reading(_wall_us(), _wall_us()))

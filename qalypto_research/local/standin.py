@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from qalypto_research.clock import Clock
+from qalypto_research.config import is_loopback
+from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.errors import InputError
 from qalypto_research.local.credentials import Credentials
 from qalypto_research.local.faults import parse_faults
@@ -24,8 +26,8 @@ from qalypto_research.local.gateway.faults import Faults
 from qalypto_research.local.gateway.server import Application
 from qalypto_research.local.gateway.serving import serving
 from qalypto_research.local.gateway.tables import Shown
-from qalypto_research.local.listening import certified, is_loopback, listening, to_url
-from qalypto_research.local.orders import CLOCK, READY, parse_reading
+from qalypto_research.local.listening import certified, listening, to_url
+from qalypto_research.local.orders import CLOCK, FAULTS, READY, parse_reading
 from qalypto_research.local.rates import Rates
 from qalypto_research.local.stage import Play, Stage, set_up
 
@@ -107,9 +109,8 @@ def serve(options: Options, tell: Tellers) -> None:
     if options.plain and not loopback:
         raise InputError("--http", "is for the loopback only; leave it out to serve https, or leave out --host")
     with ExitStack() as until_end:
-        asked = None
-        if options.history and options.play.log is None:
-            asked = until_end.enter_context(listening(options.host, options.port))
+        with_history = options.history and options.play.log is None
+        asked = until_end.enter_context(listening(options.host, options.port)) if with_history else None
         heard = until_end.enter_context(listening(options.host, options.stream_port, "--stream-port"))
         if not loopback:
             tell.warn(
@@ -118,7 +119,9 @@ def serve(options: Options, tell: Tellers) -> None:
         tls, ca_file = (None, None) if options.plain else until_end.enter_context(certified(options.host))
         credentials = Credentials.made_up(options.user)
         stage = until_end.enter_context(set_up(options.play, tell.show or (lambda _: None)))
-        application = until_end.enter_context(_application(options, stage, credentials, of_history)) if asked else None
+        application = None
+        if asked is not None and stage.engine is not None:
+            application = until_end.enter_context(_application(options, stage, stage.engine, credentials, of_history))
         starts_clock = options.play.speed is None and not options.play.led
         feed = Feed(stage.source, stage.clock, credentials, of_stream, paced=options.play.paced, starts_clock=starts_clock)
         environment = _environment(options, credentials, ca_file, asked, heard)
@@ -126,13 +129,10 @@ def serve(options: Options, tell: Tellers) -> None:
 
 
 @contextmanager
-def _application(options: Options, stage: Stage, credentials: Credentials, faults: Faults) -> Iterator[Application | None]:
-    """Lend what answers questions about history; None where there is none."""
-    if stage.engine is None:
-        yield None
-        return
+def _application(options: Options, stage: Stage, engine: EmbeddedEngine, credentials: Credentials, faults: Faults) -> Iterator[Application]:
+    """Lend what answers questions about history."""
     with ExitStack() as until_end:
-        shown = Shown(stage.engine, faults.columns, forbid_settings=options.forbid_settings)
+        shown = Shown(engine, faults.columns, forbid_settings=options.forbid_settings)
         until_end.callback(shown.close)
         answering = Answering(
             shown,
@@ -203,14 +203,20 @@ class _StandIn:
         while line := await lines.readline():
             order, _, words = line.decode().strip().partition(" ")
             try:
-                if order == CLOCK:
-                    self.clock.set(parse_reading(words))
-                else:
-                    await self._set_faults(words)
+                await self._obey(order, words)
                 say(f"{READY}\n")
-            except InputError as error:
-                say(f"{error}\n")
+            except Exception as error:  # noqa: BLE001 - whoever gives orders waits for an answer, and may give another
+                said = str(error) if isinstance(error, InputError) else repr(error)
+                say(f"{said.splitlines()[0]}\n")
         stop.set()
+
+    async def _obey(self, order: str, words: str) -> None:
+        if order == CLOCK:
+            self.clock.set(parse_reading(words))
+        elif order == FAULTS:
+            await self._set_faults(words)
+        else:
+            raise InputError("order", f"{order!r} is none")
 
     async def _set_faults(self, script: str) -> None:
         of_history, of_stream = parse_faults(script)

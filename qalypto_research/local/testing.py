@@ -68,9 +68,9 @@ oversized         makes it so many bytes long (``size``)
 error             sends an error before it, saying ``text``
 ================  ====================================================================================================
 
-``times``, ``chance`` and ``match`` say how often, and what it meets; ``after`` how many bytes of an answer, or messages of
-a connection, come first. The other details stand with ``qalypto_research.local.gateway.faults.Fault`` and
-``qalypto_research.local.feed.faults.StreamFault``.
+``times`` and ``chance`` say how often; ``match`` that it meets only what contains a text, and ``after`` how many bytes of an
+answer, or messages of data on a connection, come first (neither is for handshakes). The other details stand with
+``qalypto_research.local.gateway.faults.Fault`` and ``qalypto_research.local.feed.faults.StreamFault``.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class StandIn:
         Where its clock stands, or begins to run, ISO 8601, UTC; as ``qr.connect``.
     speed : float, optional
         Seconds of clock time a second, from the start on; 0: as fast as the stream is taken. By default the clock stands
-        until someone subscribes to the stream, and runs at true pace then.
+        until someone subscribes to the stream, and runs at true pace then. Exactly 1, for the sample and without `at`, brings
+        the sample up to now, which takes up to a minute.
     ingestion_delay : str, optional
         How long after it was seen a row arrives in the tables, such as "2s"; 0 by default.
     history : bool
@@ -161,8 +162,7 @@ class StandIn:
 
     @property
     def stream_headers(self) -> dict[str, str]:
-        names = {"CF-Access-Client-Id": "CF_ACCESS_CLIENT_ID", "CF-Access-Client-Secret": "CF_ACCESS_CLIENT_SECRET"}
-        return {header: self._process.environment[f"QALYPTO_{name}"] for header, name in names.items()}
+        return self._process.stream_headers
 
     @property
     def username(self) -> str:

@@ -15,6 +15,9 @@ from qalypto_research.schema.vocabulary import INTERVALS
 
 EVERYTHING: Final = "*"
 
+ACCESS_HEADERS: Final = ("CF-Access-Client-Id", "CF-Access-Client-Secret")
+"""By which Cloudflare Access knows a client."""
+
 CONNECTIONS: Final = 5
 """Of an account."""
 SUBSCRIPTIONS: Final = 50

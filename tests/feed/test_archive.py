@@ -31,9 +31,19 @@ def us(when):
     return utc(when).value // 1000
 
 
-def windows(source, after="2026-03-01", span_s=None):
-    """Return the pieces, each message by its type and what tells it apart."""
-    return [[_named(m) for m in w] for w in source.windows(us(after), None if span_s is None else span_s * 1_000_000)]
+def pieces_of(source, after="2026-03-01", step_s=86_400):
+    """Yield the pieces, each message by its type and what tells it apart, and where each ends."""
+    at = us(after)
+    while (piece := source.read(at, at + step_s * 1_000_000)) is not None:
+        assert at < piece.until_us <= at + step_s * 1_000_000
+        assert all(at < m.seen_us <= piece.until_us for m in piece.messages)
+        at = piece.until_us
+        yield [_named(m) for m in piece.messages]
+
+
+def windows(source, after="2026-03-01", step_s=86_400):
+    """Return the pieces that hold anything."""
+    return [piece for piece in pieces_of(source, after, step_s) if piece]
 
 
 def _named(message):
@@ -80,34 +90,39 @@ def test_it_begins_after_the_moment_it_is_asked_for(tmp_path, source):
 
 def test_pieces_are_bounded_in_time_and_in_rows(tmp_path, source, monkeypatch):
     write(tmp_path, "trade", [trade(f"12:{m:02}:{s:02}", trade_id=f"{m}:{s}") for m in (0, 1) for s in (0, 1, 2, 3, 30)])
-    assert [len(piece) for piece in windows(source(), span_s=2)] == [2, 2, 1, 2, 2, 1]
-    assert [len(piece) for piece in windows(source(), span_s=None)] == [10]
-    monkeypatch.setattr(played, "_ROWS_AT_ONCE", 4)
-    assert [len(piece) for piece in windows(source(), span_s=None)] == [4, 4, 2]
+    assert [len(piece) for piece in windows(source(), after="11:59:59", step_s=60)] == [5, 5]
+    assert [len(piece) for piece in windows(source())] == [10]
+    monkeypatch.setattr(played, "AT_ONCE", 4)
+    assert [len(piece) for piece in windows(source())] == [4, 4, 2]
 
 
-def test_a_silence_of_years_is_passed_over(tmp_path, source):
-    write(tmp_path, "trade", [trade("1999-01-01 00:00", trade_id="a"), trade("12:00", trade_id="b")])
-    assert flat(windows(source(), after="1998-12-31")) == ["a", "b"]
-
-
-def test_rows_that_come_while_it_is_played_are_played(tmp_path, source):
-    write(tmp_path, "trade", [trade("12:00", trade_id="a")])
-    pieces = source().windows(us("2026-03-01"), 1_000_000)
-    assert [_named(m) for m in next(pieces)] == ["a"]
-    write(tmp_path, "trade", [trade("14:00", trade_id="b")], name="b")
-    assert [_named(m) for m in next(pieces)] == ["b"]
-    assert next(pieces, None) is None
+def test_rows_that_come_while_it_is_played_are_played_also_between_others(tmp_path, source):
+    write(tmp_path, "trade", [trade("12:00:01", trade_id="a"), trade("14:00:02", trade_id="c")])
+    pieces = pieces_of(source(), after="12:00:00", step_s=300)
+    assert next(pieces) == ["a"]
+    write(tmp_path, "trade", [trade("12:30", trade_id="b"), trade("14:30", trade_id="d")], name="b")
+    assert [piece for piece in pieces if piece] == [["b"], ["c"], ["d"]]
 
 
 def test_a_file_that_breaks_while_it_is_played_is_an_error_that_names_it(tmp_path, source):
     write(tmp_path, "trade", [trade("12:00", trade_id="a")])
     write(tmp_path, "trade", [trade("14:00", trade_id="b")], name="b")
-    pieces = source().windows(us("2026-03-01"), 1_000_000)
+    pieces = pieces_of(source(), after="11:59", step_s=3600)
     next(pieces)
     (tmp_path / "trade" / "b.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(ArchiveError, match=r"b\.parquet"):
         next(pieces)
+
+
+def test_a_symbol_that_turns_up_is_known_from_then_on(tmp_path, source):
+    write(tmp_path, "trade", [trade("12:00:01", symbol="BTCUSDT")])
+    opened = source()
+    symbols = opened.symbols()
+    write(tmp_path, "trade", [trade("12:00:02", symbol="uniusdt")], name="b")
+    messages = opened.read(us("12:00"), us("12:01")).messages
+    assert symbols == {"BTCUSDT", "UNIUSDT"}
+    assert [m.route.symbol for m in messages] == ["BTCUSDT", "UNIUSDT"]
+    assert b'"symbol":"uniusdt"' in messages[1].head  # as it stands in the archive
 
 
 def test_its_symbols_are_all_there_ever_are(tmp_path, source):

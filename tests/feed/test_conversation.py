@@ -31,10 +31,10 @@ class Talk:
     def __init__(self):
         self.now_s = 1000.0
         self.now_us = SINCE
-        self.server = Conversation("my-client-001", SYMBOLS, self.now_s, self.now_us)
+        self.server = Conversation("my-client-001", {"DASHUSDT"}, self.now_s, self.now_us)
 
     def say(self, text):
-        return self.server.receive(text, self.now_s, self.now_us)
+        return self.server.receive(text, self.now_s, self.now_us).text
 
     def do(self, action, **more):
         return json.loads(self.say(json.dumps({"action": action} | more)))
@@ -162,7 +162,8 @@ def test_a_pong_at_the_last_moment_answers_all(talk):
         ("{", "Invalid JSON."),
         ("\x00\xff", "Invalid JSON."),
         (b"\xff\xfe", "Invalid JSON."),
-        ("[]", "Invalid JSON."),
+        ("[" * 100_000, "Invalid JSON."),
+        ("[]", "Unknown action: None. Use one of subscribe, unsubscribe, ping, pong, status."),
         ('{"action": "dance"}', "Unknown action: dance. Use one of subscribe, unsubscribe, ping, pong, status."),
         ('{"channels": ["trade"]}', "Unknown action: None. Use one of subscribe, unsubscribe, ping, pong, status."),
         ('{"action": ["ping"]}', "Unknown action: ['ping']. Use one of subscribe, unsubscribe, ping, pong, status."),
@@ -186,6 +187,20 @@ def test_a_message_belongs_to_whoever_asked_for_it_once(talk):
     talk.do("unsubscribe", channels=["trade"])
     assert not talk.server.wants(Channel("trade", "ETHUSDT"))
     assert talk.server.wants(Channel("trade", "BTCUSDT"))
+
+
+def test_the_documented_symbols_are_there_and_those_of_what_is_played(talk):
+    symbols = talk.server._symbols
+    assert talk.do("subscribe", channels=["trade:ethusdt", "kline:1m:dashusdt"])["type"] == "subscribed"
+    assert talk.do("subscribe", channels=["trade:uniusdt"]) == {"error": "Unknown channel: trade:uniusdt."}
+    symbols.add("UNIUSDT")  # it has turned up
+    assert talk.do("subscribe", channels=["trade:uniusdt"])["type"] == "subscribed"
+
+
+def test_a_heartbeat_that_was_held_begins_anew(talk):
+    assert talk.pings(1079.0)[0] == [1020.0, 1040.0, 1060.0]
+    talk.server.hold_heartbeat(1079.0)
+    assert talk.pings(1160.0) == ([1099.0, 1119.0, 1139.0], 1159.0)
 
 
 def test_what_belongs_to_no_channel_goes_to_whoever_listens_at_all(talk):

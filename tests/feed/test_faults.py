@@ -68,7 +68,10 @@ def test_without_faults_nothing_is_missing(standin, listen):
 # --- Handshakes ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "details", "status"), [("refuse", {}, 503), ("refuse", {"code": 429}, 429), ("unauthorized", {}, 403)])
+@pytest.mark.parametrize(
+    ("kind", "details", "status"),
+    [("refuse", {}, 503), ("refuse", {"code": 429}, 429), ("refuse", {"code": 520}, 520), ("unauthorized", {}, 403)],
+)
 def test_a_handshake_is_refused_so_often(standin, listen, kind, details, status):
     standin.fault(kind, times=2, **details)
     for _ in range(2):

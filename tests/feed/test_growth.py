@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -196,10 +194,3 @@ def test_every_time_moves_and_missing_ones_stay_missing(monkeypatch):
 def test_a_speed_is_no_less_than_nothing(speed):
     with pytest.raises(InputError, match=r"speed: .* must be 0"):
         Play((sample_root(),), speed=speed)
-
-
-def test_the_writer_is_a_program_that_ends_with_its_input(tmp_path):
-    program = [sys.executable, "-m", "qalypto_research.local.generator.continuation", str(tmp_path), "0"]
-    done = subprocess.run(program, input="next\n", capture_output=True, text=True, check=True, timeout=100)
-    assert done.stdout == f"{us('14:30')}\n"
-    assert done.stderr == ""

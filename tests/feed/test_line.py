@@ -86,6 +86,8 @@ def test_an_unknown_type_a_wrong_type_an_error():
     changed = {json.dumps(json.loads(text)["data"]) for text in through("wrong_type", MESSAGES * 5)}
     assert '{"n": "no number", "side": "buy"}' in changed
     assert any('"side": 17' in text for text in changed)
+    nulls = json.dumps({"type": "ticker", "data": {"a": None, "b": 1.5, "c": None}}).encode()
+    assert set(through("wrong_type", [nulls] * 20)) == {b'{"type":"ticker","data":{"a":null,"b":"no number","c":null}}'}
     assert through("error:text=Overloaded.,times=1", MESSAGES[:2]) == [b'{"error":"Overloaded."}', *MESSAGES[:2]]
 
 
@@ -137,7 +139,13 @@ def test_history_and_stream_share_a_script_and_no_name():
 
 @pytest.mark.parametrize(
     "fault",
-    [StreamFault("drop"), StreamFault("silence", seconds=2.5, times=3), StreamFault("error", text="No."), StreamFault("refuse", code=429)],
+    [
+        StreamFault("drop"),
+        StreamFault("silence", seconds=2.5, times=3),
+        StreamFault("error", text="No; not now, I'm 100% busy=so\nwait"),
+        StreamFault("lose", match='"type":"kline","symbol":"SOLUSDT"'),
+        StreamFault("refuse", code=520),
+    ],
 )
 def test_a_fault_is_read_from_its_own_script(fault):
     assert parse_faults(fault.script)[1].faults == (fault,)
@@ -151,6 +159,10 @@ def test_a_fault_is_read_from_its_own_script(fault):
         ("drop:after=many", "faults: 'drop:after=many' cannot be read"),
         ("throttle:rate=0", "rate: 0 is too little"),
         ("refuse:code=101", "code: 101 refuses nothing"),
+        ("close:code=1006", "code: 1006 cannot be sent"),
+        ("lose:chance=50", "chance: 50.0 is no share"),
+        ("refuse:after=3", "after: a handshake comes before all messages"),
+        ("unauthorized:match=x", "match: a handshake comes before all messages"),
         ("seed=x", "faults: 'seed=x' cannot be read"),
     ],
 )

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from qalypto_research.errors import InputError
+from qalypto_research.local.feed import log as played
 from qalypto_research.local.feed.log import LogSource
 from qalypto_research.local.testing import StandIn
 from qalypto_research.schema.wire import Channel
@@ -37,8 +38,16 @@ def log(tmp_path):
     return write
 
 
-def all_of(source, after_us=-1, span_us=None):
-    return [[(m.seen_us, m.payload(b"unused")) for m in window] for window in source.windows(after_us, span_us)]
+FOR_EVER = 10**18
+
+
+def all_of(source, after_us=-1, step_us=FOR_EVER):
+    """Return the pieces that hold anything."""
+    found = []
+    while (piece := source.read(after_us, after_us + step_us)) is not None:
+        found += [[(m.seen_us, m.payload(b"unused")) for m in piece.messages]] if piece.messages else []
+        after_us = piece.until_us
+    return found
 
 
 def test_lines_are_played_as_they_are_in_their_order_by_when_they_were_sent(log):
@@ -47,8 +56,8 @@ def test_lines_are_played_as_they_are_in_their_order_by_when_they_were_sent(log)
     assert source.bounds_us == (1_000_000, 2_000_000)
     # None overtakes another: one that says it was sent before the one ahead of it, or does not say, is due with that.
     assert all_of(source) == [list(zip([1_000_000, 1_002_500, 1_002_500, 1_002_500, 2_000_000], [t.encode() for t in lines], strict=True))]
-    assert all_of(source, after_us=1_002_500) == [[(2_000_000, lines[-1].encode())]]
-    assert [len(w) for w in all_of(source, span_us=500_000)] == [4, 1]
+    assert all_of(log(*lines), after_us=1_002_500) == [[(2_000_000, lines[-1].encode())]]
+    assert [len(w) for w in all_of(log(*lines), after_us=999_999, step_us=500_000)] == [4, 1]
 
 
 def test_spaces_and_letters_stay_and_ends_of_lines_go(log):
@@ -58,7 +67,7 @@ def test_spaces_and_letters_stay_and_ends_of_lines_go(log):
 
 def test_each_line_has_a_channel(log):
     source = log(line(), line("kline", "solusdt", interval="1m"), line("kline", "solusdt"), '{"type": "maintenance"}', '{"error": "x"}')
-    routes = [m.route for window in source.windows(-1, None) for m in window]
+    routes = [m.route for m in source.read(-1, FOR_EVER).messages]
     assert routes == [Channel("trade", "BTCUSDT"), Channel("kline", "SOLUSDT", "1m"), Channel("kline", "SOLUSDT"), Channel(), Channel()]
     assert source.symbols() == {"BTCUSDT", "SOLUSDT"}
 
@@ -69,13 +78,22 @@ def test_each_line_has_a_channel(log):
         ((line(), "no json"), r"ws\.jsonl, line 2: is no JSON"),
         ((line(), "[1]"), r"ws\.jsonl, line 2: is no JSON object; a log of the stream has one JSON object a line"),
         ((b"\xff\xfe\n",), r"ws\.jsonl, line 1: is no JSON"),
-        (('{"type": "trade"}', line()), r"its first line does not say when it was sent \(data\._timestamps\.websocket_sent\)"),
-        ((), "does not say when it was sent"),
+        (('{"type": "trade"}',), r"no line says when it was sent \(data\._timestamps\.websocket_sent\)"),
+        ((), "no line says when it was sent"),
     ],
 )
 def test_what_is_no_log_says_where(log, lines, said):
     with pytest.raises(InputError, match=said):
         log(*lines)
+
+
+def test_a_log_may_begin_with_its_welcome_and_be_long(log, monkeypatch):
+    monkeypatch.setattr(played, "AT_ONCE", 3)
+    lines = ['{"type": "connected"}', '{"type": "subscribed"}', *(line(sent=1000 + n // 2) for n in range(8))]
+    assert log(*lines).bounds_us == (1_000_000, 1_003_000)
+    moments = [[at // 1000 for at, _ in piece] for piece in all_of(log(*lines), after_us=999_999)]
+    # Those of one moment stay together.
+    assert moments == [[1000] * 4, [1001, 1001, 1002, 1002], [1003, 1003]]
 
 
 # --- Over the wire -------------------------------------------------------------------------------------------------

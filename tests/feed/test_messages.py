@@ -32,7 +32,7 @@ def played(tmp_path):
             write(tmp_path, table, rows)
         engines.append(EmbeddedEngine((tmp_path,)))
         source = ArchiveSource(engines[-1])
-        return [message for window in source.windows(0, None) for message in window]
+        return list(source.read(0, us("2100-01-01")).messages)
 
     yield play
     for engine in engines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import time
 from contextlib import suppress
 
@@ -273,3 +274,30 @@ def test_without_pace_a_slow_client_is_waited_for(dense, listen):
 
     with StandIn(dense, at="2026-03-02 12:00:00", speed=0, history=False, http=True) as standin:
         assert run(work(standin)) == list(range(1, 5_000))
+
+
+def test_a_bare_connection_does_not_hold_the_end_up(archive):
+    with StandIn(archive, at="2026-03-02 13:00:00", http=True, history=False) as standin:
+        host, _, port = standin.stream_url.removeprefix("ws://").partition("/")[0].partition(":")
+        with socket.create_connection((host, int(port))):
+            standin.stop()
+            assert standin._process._process.returncode == 0
+
+
+def test_a_replay_that_cannot_go_on_says_so(tmp_path, listen):
+    write(tmp_path, "trade", [trade("12:00:00"), trade("12:00:01")])
+    write(tmp_path, "trade", [trade("14:00:00")], name="b")
+
+    async def work(standin):
+        async with listen(standin) as client:
+            (tmp_path / "trade" / "b.parquet").write_bytes(b"PAR1 no more")
+            await client.subscribe("trade")
+            with suppress(ConnectionClosed):
+                await client.all()
+            return client.socket.close_code
+
+    with StandIn(tmp_path, at="2026-03-02 12:00:00", speed=0, http=True, history=False) as standin:
+        assert run(work(standin)) == 1011
+        standin.stop()
+        assert "the replay cannot go on: " in standin._process.said()
+        assert "b.parquet" in standin._process.said()

@@ -355,7 +355,7 @@ def test_snapshots_are_never_torn_and_never_change():
         numbers = frame["trade_id"].astype(int)
         assert (frame["price"] == numbers).all()
         assert (frame["amount"] == numbers).all()
-        pd.testing.assert_frame_equal(frame, copy)
+        assert frame.equals(copy)
 
 
 @pytest.mark.usefixtures("hurried")

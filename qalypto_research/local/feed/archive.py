@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -11,16 +12,25 @@ import pyarrow as pa
 from qalypto_research.clock import from_us
 from qalypto_research.engine.embedded import EmbeddedEngine, EmbeddedSnapshot
 from qalypto_research.local.feed.messages import PRODUCED, SEEN, Message, to_messages
+from qalypto_research.local.feed.source import AT_ONCE, Piece
 from qalypto_research.local.generator.growth import Growth
 from qalypto_research.local.generator.randomness import Ints
 from qalypto_research.schema.tables import TABLES, Table
 
 _SECOND_US: Final = 1_000_000
-_PLANNED_US: Final = 3600 * _SECOND_US
-_ROWS_AT_ONCE: Final = 40_000
 _SEQ: Final = "seq"
 _PLACE: Final = ("path", "row_number")
 _UNNUMBERED: Final = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How many rows were seen in each second of a stretch of time, as long as the files stay those of `database`."""
+
+    database: str
+    after_us: int
+    until_us: int
+    counts: list[tuple[int, int]]
 
 
 class ArchiveSource:
@@ -40,27 +50,24 @@ class ArchiveSource:
     def __init__(self, engine: EmbeddedEngine, growth: Growth | None = None) -> None:
         self._engine = engine
         self._growth = growth
+        self._plan = _Plan("", 0, 0, [])
+        with engine.pinned() as catalog:
+            self._symbols = {s.symbol.upper() for s in catalog.series()}
 
-    def symbols(self) -> frozenset[str]:
-        """Return the symbols that its rows are about, in capitals."""
-        with self._engine.pinned() as catalog:
-            return frozenset(s.symbol.upper() for s in catalog.series())
+    def symbols(self) -> set[str]:
+        """Return the symbols that its rows are about; see ``Source``."""
+        return self._symbols
 
-    def windows(self, after_us: int, span_us: int | None) -> Iterator[list[Message]]:
-        """Yield what was seen after `after_us`; see ``Source``."""
-        planned = _PLANNED_US
-        while True:
-            until = self._reach(after_us, after_us + planned)
-            if until is None:
-                return
-            counts = self._counts(after_us, until)
-            for end in _cuts(counts, span_us):
-                stop = min(end, until)
-                yield self._between(after_us, stop)
-                after_us = stop
-            after_us = until
-            # Long silences are passed over with longer and longer strides.
-            planned = _PLANNED_US if counts else 2 * planned
+    def read(self, after_us: int, until_us: int) -> Piece | None:
+        """Return what was seen after a moment and up to another; see ``Source``."""
+        until = self._reach(after_us, until_us)
+        if until is None:
+            return None
+        plan = self._planned(after_us, until)
+        stop = int(min(_cut(plan.counts, after_us), plan.until_us, until))
+        messages = self._between(after_us, stop)
+        self._symbols.update({m.route.symbol for m in messages})
+        return Piece(messages, stop)
 
     def close(self) -> None:
         """Let nothing be waited for any more."""
@@ -74,8 +81,16 @@ class ArchiveSource:
         bounds = self._engine.seen_bounds_us()
         return None if bounds is None or bounds[1] <= after_us else min(until_us, bounds[1])
 
-    def _counts(self, after_us: int, until_us: int) -> list[tuple[int, int]]:
-        """Return the seconds in which rows were seen, and how many."""
+    def _planned(self, after_us: int, until_us: int) -> _Plan:
+        """Return in which seconds from a moment on rows were seen, and how many; counted anew where the files have changed."""
+        with self._engine.pinned() as catalog:
+            database = catalog.database
+        plan = self._plan
+        if plan.database != database or not plan.after_us <= after_us < plan.until_us:
+            self._plan = plan = _Plan(database, after_us, until_us, self._counted(after_us, until_us))
+        return plan
+
+    def _counted(self, after_us: int, until_us: int) -> list[tuple[int, int]]:
         with self._engine.snapshot(from_us(until_us)) as snapshot:
             parts: list[str] = []
             bound: dict[str, Any] = {}
@@ -95,17 +110,16 @@ class ArchiveSource:
         return [messages[i] for i in _order(rows)]
 
 
-def _cuts(counts: list[tuple[int, int]], span_us: int | None) -> Iterator[int]:
-    """Yield where pieces of so many rows and so much time end, at the end of a second: microseconds, inclusive."""
-    seconds = None if span_us is None else max(1, span_us // _SECOND_US)
-    rows, first = 0, None
-    for place, (second, here) in enumerate(counts):
+def _cut(counts: list[tuple[int, int]], after_us: int) -> float:
+    """Return where a piece of so many rows ends, at the end of a second: microseconds, inclusive; endless where all fit."""
+    rows = 0
+    for second, here in counts:
+        if (second + 1) * _SECOND_US - 1 <= after_us:
+            continue
+        if rows and rows + here > AT_ONCE:
+            return second * _SECOND_US - 1
         rows += here
-        first = second if first is None else first
-        following = counts[place + 1] if place + 1 < len(counts) else None
-        if following is None or rows + following[1] > _ROWS_AT_ONCE or (seconds is not None and following[0] - first >= seconds):
-            yield (second + 1) * _SECOND_US - 1
-            rows, first = 0, None
+    return math.inf
 
 
 def _rows(snapshot: EmbeddedSnapshot, table: Table, after_us: int, until_us: int) -> pa.Table:

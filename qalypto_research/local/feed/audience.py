@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any, Final
@@ -12,8 +12,8 @@ from typing import Any, Final
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
-from qalypto_research.local.feed.conversation import RATE_LIMITED, Conversation, to_error
-from qalypto_research.local.feed.faults import CONTROL
+from qalypto_research.local.feed.conversation import RATE_LIMITED, Answer, Conversation, to_error
+from qalypto_research.local.feed.faults import CONTROL, StreamFault
 from qalypto_research.local.feed.line import Line
 from qalypto_research.local.feed.messages import Message
 
@@ -32,7 +32,7 @@ class Limits:
     buffer_bytes : int
         What may wait for a client at true pace, beside what the sockets hold; one that falls further behind is disconnected.
     stall_s : float
-        How long a client is waited for where it sets the pace.
+        How long a client that takes nothing is waited for where it sets the pace, and at the end.
     """
 
     buffer_bytes: int = 8 << 20
@@ -58,6 +58,7 @@ class Listener:
         self.conversation = conversation
         self.line = line
         self.sent_bytes = 0
+        self.when_ended: Callable[[], None] = lambda: None
         self._connection = connection
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -81,19 +82,22 @@ class Listener:
     def hear(self, text: str | bytes, now_us: int) -> None:
         """Answer a message of the client's."""
         now_s = self._loop.time()
-        refused = self.line.faults.draw(CONTROL) is not None
-        answer = to_error(RATE_LIMITED) if refused else self.conversation.receive(text, now_s, now_us)
-        if not (self.line.silent(now_s) or (self.line.heartless(now_s) and '"pong_ack"' in answer)):
-            self.say(answer)
+        content = text.encode() if isinstance(text, str) else text
+        if self.line.faults.draw(CONTROL, delivered=self.conversation.delivered, content=content) is not None:
+            answer = Answer("error", to_error(RATE_LIMITED))
+        else:
+            answer = self.conversation.receive(text, now_s, now_us)
+        if not (self.line.silent(now_s) or (self.line.heartless(now_s) and answer.kind == "pong_ack")):
+            self.say(answer.text)
 
     def beat(self, now_us: int) -> None:
         """Send the ping that is due, or take the client for gone."""
         now_s = self._loop.time()
-        if self.conversation.gone(now_s):
+        if self.line.silent(now_s) or self.line.heartless(now_s):
+            self.conversation.hold_heartbeat(now_s)
+        elif self.conversation.gone(now_s):
             self.end(*PONG_TIMEOUT)
-            return
-        ping = self.conversation.ping(now_s, now_us)
-        if ping is not None and not self.line.silent(now_s) and not self.line.heartless(now_s):
+        elif (ping := self.conversation.ping(now_s, now_us)) is not None:
             self.say(ping)
 
     def say(self, text: str) -> None:
@@ -124,19 +128,29 @@ class Listener:
             self.end(*TOO_SLOW)
 
     async def taken(self) -> None:
-        """Wait until the client has taken what was sent; one that does not for too long is disconnected."""
+        """Wait until the client has taken what was sent; one that takes nothing for too long is disconnected."""
+        if self._caught_up.is_set() and not self._connection.paused:
+            return
         try:
-            async with asyncio.timeout(self._limits.stall_s):
-                await self._caught_up.wait()
-                await self._connection.drain()
-        except TimeoutError:
-            self.end(*TOO_SLOW)
+            if not await self._while_it_reads(self._all_written()):
+                self.end(*TOO_SLOW)
+        except OSError:  # it has gone meanwhile
+            return
 
     def end(self, code: int, reason: str) -> None:
-        """Close the connection."""
+        """Close the connection, whether the client reads what was sent or not."""
         if not self._ending:
             self._ending = True
             self._start(self._close(code, reason))
+            self.when_ended()
+
+    def finish(self, code: int, reason: str) -> None:
+        """Close the connection once the client has read all that was sent, as long as it goes on reading."""
+        if not self._ending:
+            for payload in self.line.release():
+                self._send([payload])
+            self._ending = True
+            self._start(self._finish(code, reason))
 
     def let_go(self) -> None:
         """End what it still does."""
@@ -150,14 +164,18 @@ class Listener:
             self.conversation.delivered += 1
             if sent:
                 self._send(sent)
-            ending = self.line.ending
-            if ending is not None:
-                if ending.kind == "close":
-                    self.end(ending.status, ending.words or "on purpose")
-                else:
-                    self._ending = True
-                    self._connection.transport.close()
+            if self.line.ending is not None:
+                self._break_off(self.line.ending)
                 return
+
+    def _break_off(self, fault: StreamFault) -> None:
+        """End the connection as a fault has it."""
+        if fault.kind == "close":
+            self.end(fault.status, fault.words or "on purpose")
+            return
+        self._ending = True
+        self._connection.transport.close()
+        self.when_ended()
 
     def _send(self, payloads: list[bytes]) -> None:
         if self.line.rate is None and self._caught_up.is_set():
@@ -171,13 +189,33 @@ class Listener:
 
     async def _trickle(self) -> None:
         """Send what waits, as slowly as the line is."""
-        while self._waiting and not self._ending:
-            payload = self._waiting.popleft()
-            self._waiting_bytes -= len(payload)
-            self._write([payload])
-            if self.line.rate is not None:
-                await asyncio.sleep(len(payload) / self.line.rate)
-        self._caught_up.set()
+        try:
+            while self._waiting and self._connection.protocol.state is State.OPEN:
+                payload = self._waiting.popleft()
+                self._waiting_bytes -= len(payload)
+                self._write([payload])
+                if self.line.rate is not None:
+                    await asyncio.sleep(len(payload) / self.line.rate)
+        finally:
+            self._caught_up.set()
+
+    async def _all_written(self) -> None:
+        await self._caught_up.wait()
+        await self._connection.drain()
+
+    async def _while_it_reads(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Wait for `work` as long as the client goes on reading; return whether it was done."""
+        task = self._loop.create_task(work)
+        try:
+            while True:
+                before = self.backlog()
+                if (await asyncio.wait({task}, timeout=self._limits.stall_s))[0]:
+                    task.result()
+                    return True
+                if self.backlog() >= before:
+                    return False
+        finally:
+            task.cancel()
 
     def _write(self, payloads: list[bytes]) -> None:
         """Send messages as text, all in one write: the library's own ``send`` takes a write and a lock for each."""
@@ -194,6 +232,14 @@ class Listener:
             async with asyncio.timeout(_CLOSE_S):
                 await self._connection.close(code, reason)
         except TimeoutError:
+            self._connection.transport.abort()
+
+    async def _finish(self, code: int, reason: str) -> None:
+        try:
+            done = await self._while_it_reads(self._all_written()) and await self._while_it_reads(self._connection.close(code, reason))
+        except OSError:
+            done = False
+        if not done:
             self._connection.transport.abort()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -231,6 +277,7 @@ class Audience:
     def join(self, listener: Listener) -> None:
         """Count one more in."""
         self._listeners[listener] = None
+        listener.when_ended = self.look
 
     def leave(self, listener: Listener) -> None:
         """Count one out."""
@@ -264,8 +311,8 @@ class Audience:
             await one.taken()
 
     def finish(self, code: int, reason: str) -> None:
-        """Close the connections of all who are subscribed, and of whoever subscribes from now on."""
+        """Close the connections of all who are subscribed once they have read it all, and of whoever subscribes from now on."""
         self._over = (code, reason)
         for one in list(self._listeners):
             if one.subscribed:
-                one.end(code, reason)
+                one.finish(code, reason)

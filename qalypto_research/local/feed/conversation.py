@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from qalypto_research.errors import InputError
 from qalypto_research.local.feed.messages import to_iso_ms, to_json
+from qalypto_research.schema.vocabulary import SYMBOLS
 from qalypto_research.schema.wire import (
     ACTIONS,
     CONTROLS_A_SECOND,
@@ -27,6 +28,21 @@ _TOO_MANY: Final = f"Subscription limit exceeded. Max {SUBSCRIPTIONS} subscripti
 _WINDOW_S: Final = 1.0
 
 
+class Answer(NamedTuple):
+    """What a client is told.
+
+    Attributes
+    ----------
+    kind : str
+        The type of the message, or "error".
+    text : str
+        The message.
+    """
+
+    kind: str
+    text: str
+
+
 class Conversation:
     """One client's side of things: what it is subscribed to, how often it has spoken, whether it answers pings.
 
@@ -34,8 +50,8 @@ class Conversation:
     ----------
     client_id : str
         What the client calls itself.
-    symbols : frozenset of str
-        Those there are, in capitals.
+    symbols : set of str
+        Those there are beside the documented ones, in capitals; more may turn up later.
     now_s : float
         Seconds of a clock that never goes back; each call says how late it is by the same.
     now_us : int
@@ -49,7 +65,7 @@ class Conversation:
         Messages of data sent to the client; to be counted by whoever sends them.
     """
 
-    def __init__(self, client_id: str, symbols: frozenset[str], now_s: float, now_us: int) -> None:
+    def __init__(self, client_id: str, symbols: set[str], now_s: float, now_us: int) -> None:
         self.client_id = client_id
         self.channels: dict[str, Channel] = {}
         self.delivered = 0
@@ -84,17 +100,22 @@ class Conversation:
             }
         )
 
-    def receive(self, text: str | bytes, now_s: float, now_us: int) -> str:
+    def receive(self, text: str | bytes, now_s: float, now_us: int) -> Answer:
         """Return the answer to a message of the client's. One too many in a second is not carried out."""
         while self._spoken and now_s - self._spoken[0] >= _WINDOW_S:
             self._spoken.popleft()
         if len(self._spoken) >= CONTROLS_A_SECOND:
-            return to_error(RATE_LIMITED)
+            return Answer("error", to_error(RATE_LIMITED))
         self._spoken.append(now_s)
-        return self._answer(_action(text), now_us)
+        said = self._answer(text, now_us)
+        return Answer("error" if "error" in said else str(said["type"]), to_json(said))
 
-    def _answer(self, content: dict[str, Any], now_us: int) -> str:
-        action = content.get("action")
+    def _answer(self, text: str | bytes, now_us: int) -> dict[str, Any]:
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            return {"error": "Invalid JSON."}
+        action = content.get("action") if isinstance(content, dict) else None
         if action in ("subscribe", "unsubscribe"):
             return self._resubscribe(action, content.get("channels"))
         if action == "status":
@@ -103,8 +124,8 @@ class Conversation:
             self._unanswered.clear()
         said = {"pong": "pong_ack", "ping": "pong"}.get(str(action))
         if said is None:
-            return to_error(f"Unknown action: {action}. Use one of {', '.join(ACTIONS)}." if content else "Invalid JSON.")
-        return to_json({"type": said, "timestamp": to_iso_ms(now_us)})
+            return {"error": f"Unknown action: {action}. Use one of {', '.join(ACTIONS)}."}
+        return {"type": said, "timestamp": to_iso_ms(now_us)}
 
     def wants(self, route: Channel) -> bool:
         """Whether a message is for this client; one that belongs to no channel is for whoever has subscribed at all."""
@@ -122,6 +143,11 @@ class Conversation:
         self._unanswered.append(now_s)
         return to_json({"type": "ping", "timestamp": now_us // 1000, "server_time": to_iso_ms(now_us)})
 
+    def hold_heartbeat(self, now_s: float) -> None:
+        """Let the heartbeat begin anew: who is sent no pings owes no pongs."""
+        self._unanswered.clear()
+        self._ping_due_s = now_s + PING_EVERY_S
+
     def gone(self, now_s: float) -> bool:
         """Whether the client has left so many pings unanswered, or one for so long, that it is taken for gone."""
         if not self._unanswered:
@@ -134,22 +160,22 @@ class Conversation:
         """When to ask for `ping` and `gone` again."""
         return min(self._ping_due_s, self._unanswered[0] + PONG_WITHIN_S if self._unanswered else math.inf)
 
-    def _resubscribe(self, action: str, asked: Any) -> str:
+    def _resubscribe(self, action: str, asked: Any) -> dict[str, Any]:
         """Change the subscriptions: all that were asked for, or where one of them is at fault none."""
         if not isinstance(asked, list) or not all(isinstance(text, str) for text in asked):
-            return to_error(f"Invalid {action}: 'channels' must be a list of names.")
+            return {"error": f"Invalid {action}: 'channels' must be a list of names."}
         wanted = {text: self._channel(text) for text in asked}
         unknown = [text for text, channel in wanted.items() if channel is None]
         if unknown:
-            return to_error(f"Unknown channel: {', '.join(unknown)}.")
+            return {"error": f"Unknown channel: {', '.join(unknown)}."}
         changed = {text: c for text, c in self.channels.items() if text not in wanted}
         if action == "subscribe":
             changed = self.channels | {text: c for text, c in wanted.items() if c is not None}
             if len(changed) > SUBSCRIPTIONS:
-                return to_error(_TOO_MANY)
+                return {"error": _TOO_MANY}
         self.channels = changed
         self._wanted.clear()
-        return to_json({"type": f"{action}d", "channels": asked})
+        return {"type": f"{action}d", "channels": asked}
 
     def _channel(self, text: str) -> Channel | None:
         """Return the channel that `text` names, None where there is none such here."""
@@ -157,27 +183,16 @@ class Conversation:
             channel = Channel.parse(text)
         except InputError:
             return None
-        return channel if not channel.symbol or channel.symbol in self._symbols else None
+        return channel if not channel.symbol or channel.symbol in SYMBOLS or channel.symbol in self._symbols else None
 
-    def _status(self) -> str:
-        return to_json(
-            {
-                "type": "status",
-                "client_id": self.client_id,
-                "subscriptions": list(self.channels),
-                "messages_received": self.delivered,
-                "connected_since": to_iso_ms(self._since_us),
-            }
-        )
-
-
-def _action(text: str | bytes) -> dict[str, Any]:
-    """Return what a client sent; nothing where it is no JSON object."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+    def _status(self) -> dict[str, Any]:
+        return {
+            "type": "status",
+            "client_id": self.client_id,
+            "subscriptions": list(self.channels),
+            "messages_received": self.delivered,
+            "connected_since": to_iso_ms(self._since_us),
+        }
 
 
 def to_error(said: str) -> str:

@@ -50,6 +50,7 @@ READ: Final[dict[str, Callable[[str], Any]]] = {
 """How the words of a script are read that are no texts."""
 
 _USUAL_CODES: Final = {"refuse": 503, "close": 1012}
+_CLOSE_CODES: Final = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 _TEXTS: Final = {"unknown_type": "liquidation", "error": "Internal error."}
 
 
@@ -101,8 +102,16 @@ class StreamFault:
         for name, least in (("rate", 1), ("behind", 1), ("after", 0), ("size", 1), ("seconds", 0)):
             if getattr(self, name) < least:
                 raise InputError(name, f"{getattr(self, name)!r} is too little; give {least} or more")
+        if not 0 <= self.chance <= 1:
+            raise InputError("chance", f"{self.chance!r} is no share; give a number from 0 to 1")
         if self.kind == "refuse" and not 300 <= self.status <= 599:
             raise InputError("code", f"{self.code} refuses nothing; give a status from 300 to 599")
+        if self.kind == "close" and not any(self.status in codes for codes in _CLOSE_CODES):
+            raise InputError(
+                "code", f"{self.code} cannot be sent; give 1000 to 1003, 1007 to 1014 or 3000 to 4999 (1006 is what 'drop' looks like)"
+            )
+        if self.kind in HANDSHAKE and (self.after or self.match):
+            raise InputError("after" if self.after else "match", f"a handshake comes before all messages; leave it out for {self.kind!r}")
 
     @property
     def status(self) -> int:

@@ -75,6 +75,11 @@ class Line:
         self._held = [(left, held) for left, held in self._held if left >= 0]
         return sent
 
+    def release(self) -> list[bytes]:
+        """Return what is still held back, since nothing more will come."""
+        held, self._held = [payload for _, payload in self._held], []
+        return held
+
     def _befallen(self, fault: StreamFault, payload: bytes, now_s: float) -> list[bytes]:
         until = now_s + (fault.seconds or math.inf)
         if fault.kind in ("drop", "close"):
@@ -101,8 +106,9 @@ def _garbled(_: StreamFault, payload: bytes, random: Random) -> list[bytes]:
 
 def _mistyped(_: StreamFault, payload: bytes, random: Random) -> list[bytes]:
     content = json.loads(payload)
-    data = content.get("data") or {}
-    name = random.choice(sorted(set(data) - {"_timestamps"}) or ["timestamp"])
+    data = content["data"] if isinstance(content.get("data"), dict) else {}
+    # Null is right in any field that may be null, and so may be whatever else.
+    name = random.choice(sorted(n for n, value in data.items() if value is not None and n != "_timestamps") or ["timestamp"])
     other: Any = "no number" if isinstance(data.get(name), (int, float)) else 17
     return [to_json(content | {"data": data | {name: other}}).encode()]
 

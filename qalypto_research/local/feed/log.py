@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final
 
 from qalypto_research.errors import InputError
 from qalypto_research.local.feed.messages import Message
+from qalypto_research.local.feed.source import AT_ONCE, Piece
 from qalypto_research.schema.tables import TABLES
 from qalypto_research.schema.wire import Channel
 
-_LINES_AT_ONCE: Final = 5_000
+_NEVER: Final = -1
 _NO_JSON: Final = "a log of the stream has one JSON object a line"
 
 
 class LogSource:
     """Plays a log: in the order of its lines, each when its own ``_timestamps.websocket_sent`` says it was sent.
 
-    A line that says nothing of that, such as a message of a type unknown today, is due with the one before it. It goes to
-    whoever listens at all.
+    A line that says nothing of that, such as a message of a type unknown today, is due with the one before it, or with the
+    first that says it. It goes to whoever listens at all.
 
     Parameters
     ----------
@@ -30,42 +31,50 @@ class LogSource:
     Raises
     ------
     InputError
-        No such file, a line that is no JSON object, or none that says when it was sent.
+        No such file, a line that is no JSON object, or no line that says when it was sent.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._first_us = _NEVER
         symbols, moments = set(), []
         for message in self._messages():
             symbols.add(message.route.symbol)
             moments.append(message.seen_us)
-        if not moments or moments[0] < 0:
-            raise InputError("archive", f"{path}: its first line does not say when it was sent (data._timestamps.websocket_sent)")
-        self._symbols = frozenset(symbols - {""})
-        self.bounds_us = moments[0], moments[-1]
+        found = [us for us in moments if us != _NEVER]
+        if not found:
+            raise InputError("archive", f"{path}: no line says when it was sent (data._timestamps.websocket_sent)")
+        self._symbols = symbols - {""}
+        # What comes before the first line that says it, such as a welcome, is due with that.
+        self._first_us = found[0]
+        self.bounds_us = found[0], found[-1]
+        self._left = self._messages()
+        self._next: Message | None = next(self._left, None)
 
-    def symbols(self) -> frozenset[str]:
-        """Return the symbols that its messages are about, in capitals."""
+    def symbols(self) -> set[str]:
+        """Return the symbols that its messages are about; see ``Source``."""
         return self._symbols
 
-    def windows(self, after_us: int, span_us: int | None) -> Iterator[list[Message]]:
-        """Yield what was sent after `after_us`; see ``Source``."""
-        window: list[Message] = []
-        for message in self._messages():
-            if message.seen_us <= after_us:
-                continue
-            if window and (len(window) == _LINES_AT_ONCE or (span_us is not None and message.seen_us - window[0].seen_us > span_us)):
-                yield window
-                window = []
-            window.append(message)
-        if window:
-            yield window
+    def read(self, after_us: int, until_us: int) -> Piece | None:
+        """Return what was sent after a moment and up to another; see ``Source``."""
+        messages: list[Message] = []
+        while self._next is not None and self._next.seen_us <= until_us:
+            if len(messages) >= AT_ONCE and self._next.seen_us > messages[-1].seen_us:
+                return Piece(messages, messages[-1].seen_us)
+            if self._next.seen_us > after_us:
+                messages.append(self._next)
+            self._next = next(self._left, None)
+        if self._next is None:
+            # Over with the last line, not only at the end of the stretch.
+            return Piece(messages, messages[-1].seen_us) if messages else None
+        return Piece(messages, until_us)
 
     def close(self) -> None:
-        """Nothing is held between two pieces."""
+        """Let go of the file."""
+        self._left.close()
 
-    def _messages(self) -> Iterator[Message]:
-        latest = -1
+    def _messages(self) -> Generator[Message, None, None]:
+        latest = self._first_us
         try:
             with self._path.open("rb") as lines:
                 for number, line in enumerate(lines, start=1):
@@ -93,7 +102,7 @@ def _sent_us(content: dict[str, Any]) -> int:
     try:
         return int(content["data"]["_timestamps"]["websocket_sent"] * 1000)
     except (KeyError, TypeError):
-        return -1
+        return _NEVER
 
 
 def _route(content: dict[str, Any]) -> Channel:

@@ -104,7 +104,7 @@ def to_messages(table: Table, rows: pa.Table) -> list[Message]:
 
 def _routes(table: Table, symbols: Sequence[str], intervals: Sequence[str]) -> list[Channel]:
     """Return each row's channel; rows of one series share one."""
-    known = {key: Channel(table.name, *key) for key in set(zip(symbols, intervals, strict=True))}
+    known = {key: Channel(table.name, key[0].upper(), key[1]) for key in set(zip(symbols, intervals, strict=True))}
     return [known[key] for key in zip(symbols, intervals, strict=True)]
 
 

@@ -10,12 +10,14 @@ from typing import Final
 from qalypto_research.clock import Clock, Reading
 from qalypto_research.local.feed.audience import Audience
 from qalypto_research.local.feed.messages import Message, to_stamp
-from qalypto_research.local.feed.source import Source
+from qalypto_research.local.feed.source import Piece, Source
 
 FINISHED: Final = (1000, "replay finished")
 
 _AHEAD_S: Final = 10.0
-"""How much, in seconds of wall time, is read at once where the clock runs."""
+"""How much, in seconds of wall time, is read at once where the clock runs: a file must be there twice as long before its rows are due."""
+_STRIDE_US: Final = 3_600_000_000
+"""How much clock time is looked through at once where the audience sets the pace."""
 _TICK_S: Final = 0.004
 """What is due within such a time goes out together: a write to a socket costs more than the messages in it."""
 _AT_ONCE: Final = 500
@@ -61,28 +63,40 @@ class Player:
             await self._audience.subscribed.wait()
         elif not self._clock.running:
             await self._pause(None)
-        span_us = round(_AHEAD_S * self._clock.reading.speed * 1e6) if self._paced else None
-        windows = self._source.windows(self._clock.now_us(), span_us)
-        reading = asyncio.ensure_future(asyncio.to_thread(next, windows, None))
-        window = await reading
+        piece = await self._read(self._clock.now_us())
         if self._starts_clock:
             # Only now: what is due first is ready to be sent.
             self._clock.start()
-        while window is not None:
-            reading = asyncio.ensure_future(asyncio.to_thread(next, windows, None))
-            await (self._pace(window) if self._paced else self._pour(window))
-            window = await reading
+        while piece is not None:
+            following = asyncio.ensure_future(self._read(piece.until_us))
+            try:
+                await (self._pace(piece) if self._paced else self._pour(piece.messages))
+            except BaseException:
+                following.cancel()
+                raise
+            piece = await following
         self._audience.finish(*FINISHED)
 
-    async def _pace(self, window: Sequence[Message]) -> None:
-        """Send each message when it is due."""
-        at = 0
-        while at < len(window):
+    async def _read(self, after_us: int) -> Piece | None:
+        """Read on from a moment, on a thread."""
+        if self._paced:
+            ahead_us = round(_AHEAD_S * self._clock.reading.speed * 1e6)
+            return await asyncio.to_thread(self._source.read, after_us, after_us + ahead_us)
+        # Long silences are passed over with longer and longer strides.
+        stride_us = _STRIDE_US
+        while (piece := await asyncio.to_thread(self._source.read, after_us, after_us + stride_us)) is not None and not piece.messages:
+            after_us, stride_us = piece.until_us, 2 * stride_us
+        return piece
+
+    async def _pace(self, piece: Piece) -> None:
+        """Send each message when it is due, up to the end of the piece."""
+        window, at = piece.messages, 0
+        while at < len(window) or self._clock.now_us() < piece.until_us:
             now_us = self._clock.now_us()
             due = bisect_right(window, now_us, lo=at, hi=min(at + _AT_ONCE, len(window)), key=_seen)
             if due == at:
-                wait_s = (window[at].seen_us - now_us) / self._clock.reading.speed / 1e6
-                await self._pause(max(wait_s, _TICK_S))
+                next_us = window[at].seen_us if at < len(window) else piece.until_us
+                await self._pause(max((next_us - now_us) / self._clock.reading.speed / 1e6, _TICK_S))
                 continue
             stamp = to_stamp(now_us)
             part = window[at:due]

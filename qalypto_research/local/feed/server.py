@@ -11,8 +11,10 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.protocol import State
@@ -35,8 +37,15 @@ _STOP_S: Final = 1.0
 _FAILED: Final = (1011, "the replay cannot go on")
 
 _log: Final = logging.getLogger(__name__)
-_log.propagate = False  # the library's own news of clients that come, go and probe: nobody asked for it
-_log.addHandler(logging.NullHandler())
+_OURS: Final = ("connection handler failed", "process_request failed", "unexpected internal error")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a record of the library's tells of a fault of ours: of clients that come, go and probe nobody need know."""
+    return record.msg in _OURS
+
+
+_log.addFilter(_is_news)
 
 
 class Feed:
@@ -107,8 +116,9 @@ class Feed:
             process_request=self._admit,
             compression=None,
             ping_interval=None,
-            close_timeout=_STOP_S,
+            close_timeout=self._limits.stall_s,
             write_limit=_WRITE_LIMIT,
+            create_connection=_Accepted,
             server_header=None,
             logger=_log,
         )
@@ -131,8 +141,8 @@ class Feed:
     async def _play(self, warn: Callable[[str], None]) -> None:
         try:
             await self._player.run()
-        except QalyptoError as error:
-            warn(f"the replay cannot go on: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who listen must not wait for ever
+            warn(f"the replay cannot go on: {error if isinstance(error, QalyptoError) else repr(error)}")
             self.audience.finish(*_FAILED)
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -143,7 +153,8 @@ class Feed:
         if fault is not None and fault.kind == "break_handshake":
             connection.transport.abort()
         elif fault is not None and fault.kind == "refuse":
-            return connection.respond(fault.status, "On purpose.\n")
+            # Made by hand: the library knows no status beyond the registered ones.
+            return Response(fault.status, "On Purpose", Headers([("Connection", "close"), ("Content-Length", "0")]), b"")
         elif fault is not None or not self._credentials.pass_cloudflare(headers):
             return connection.respond(HTTPStatus.FORBIDDEN, "Forbidden\n")
         elif not _client_id(request.path):
@@ -182,6 +193,26 @@ class Feed:
             listener.beat(self._clock.now_us())
 
 
+class _Accepted(ServerConnection):
+    """A connection that its server knows of from the first byte on, not only once the handshake is over."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        _accepted.setdefault(self.server, set()).add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _accepted[self.server].discard(self)
+        super().connection_lost(exc)
+
+    @staticmethod
+    def of(server: Server) -> list[ServerConnection]:
+        """Return those of `server` whose sockets are open."""
+        return list(_accepted.get(server, ()))
+
+
+_accepted: Final[WeakKeyDictionary[Server, set[ServerConnection]]] = WeakKeyDictionary()
+
+
 @asynccontextmanager
 async def _stopped_in_time(server: Server) -> AsyncIterator[None]:
     """Start `server`, and stop it: connections are closed, and cut off where the client does not let them be."""
@@ -194,7 +225,7 @@ async def _stopped_in_time(server: Server) -> AsyncIterator[None]:
             async with asyncio.timeout(_STOP_S):
                 await server.wait_closed()
         except TimeoutError:
-            for connection in server.connections:
+            for connection in _Accepted.of(server):
                 connection.transport.abort()
             await server.wait_closed()
 
