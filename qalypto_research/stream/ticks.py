@@ -45,7 +45,7 @@ class Ticks:
         self._pending: list[Arrived] = []
         self._lock = threading.Lock()
         self._ids: set[str] = set()
-        # The id of each row, "" where it has none: what is let go of may come again.
+        # By row, "" where it has no id: what is let go of may come again.
         self._order: deque[str] = deque()
 
     def put(self, message: Arrived) -> None:
@@ -59,13 +59,27 @@ class Ticks:
         with self._lock:
             # Whoever puts in goes on meanwhile: what is taken is taken from the front, at once.
             arrived = self._pending[: len(self._pending)]
-            fresh = self._without_repeated(arrived) if self.table is TRADE else arrived
-            rows = to_rows(self.table, fresh, self._codes, self._bad)
-            if rows.arrived:
-                self._columns.append(rows.arrays, rows.texts)
-            if self.table is TRADE:
-                self._order.extend(map(_key, rows.arrived))
+            left = arrived
+            while left:
+                left = self._append(left)
             del self._pending[: len(arrived)]
+
+    def _append(self, arrived: list[Arrived]) -> list[Arrived]:
+        """Put messages behind those that are there, and return those to try again.
+
+        They are trades that were taken for repetitions of one that has then turned out to be no row.
+        """
+        fresh, again = self._without_repeated(arrived) if self.table is TRADE else (arrived, [])
+        rows = to_rows(self.table, fresh, self._codes, self._bad)
+        if rows.arrived:
+            self._columns.append(rows.arrays, rows.texts)
+        if self.table is TRADE:
+            keys = list(map(_key, rows.arrived))
+            self._order.extend(keys)
+            self._ids.update(filter(None, keys))
+            again = [one for one in again if _key(one) not in self._ids]
+        self.repeated += len(arrived) - len(fresh) - len(again)
+        return again
 
     def view(self) -> View:
         """Return all rows there are, those that have just arrived among them."""
@@ -76,6 +90,7 @@ class Ticks:
     @property
     def nbytes(self) -> int:
         """Bytes its rows take, near enough."""
+        self.view()
         return self._columns.nbytes
 
     @property
@@ -85,7 +100,7 @@ class Ticks:
 
     def drop_before(self, moment_us: int) -> None:
         """Let go of what arrived before a moment."""
-        self.drop(int(np.searchsorted(self._columns.view.column(RECEIVED), moment_us)))
+        self.drop(int(np.searchsorted(self.view().column(RECEIVED), moment_us)))
 
     def drop(self, count: int) -> None:
         """Let go of so many of the rows that came first."""
@@ -98,18 +113,17 @@ class Ticks:
                 for _ in range(self._columns.dropped - before):
                     self._ids.discard(self._order.popleft())
 
-    def _without_repeated(self, arrived: list[Arrived]) -> list[Arrived]:
-        """Return the trades whose id has not come before."""
-        fresh = []
+    def _without_repeated(self, arrived: list[Arrived]) -> tuple[list[Arrived], list[Arrived]]:
+        """Return the trades whose id has not come before, and the others."""
+        fresh, others, keys = [], [], set()
         for one in arrived:
             key = _key(one)
-            if key and key in self._ids:
-                self.repeated += 1
+            if key and (key in self._ids or key in keys):
+                others.append(one)
                 continue
-            if key:
-                self._ids.add(key)
+            keys.add(key)
             fresh.append(one)
-        return fresh
+        return fresh, others
 
 
 def _key(arrived: Arrived) -> str:

@@ -136,7 +136,7 @@ def test_a_frame_is_the_users():
     mine = store.frame(TRADE)
     mine.loc[:, "price"] = -1.0
     mine.iloc[0, mine.columns.get_loc("trade_id")] = "mine"
-    mine.drop(columns="side", inplace=True)  # noqa: PD002 - what users do
+    del mine["side"]
     assert store.frame(TRADE)["price"].tolist() == [100.0, 100.0]
     assert store.frame(TRADE)["trade_id"].tolist() == ["1", "2"]
 
@@ -272,7 +272,8 @@ def test_a_trade_that_was_let_go_of_may_come_again():
 
 def test_what_makes_no_row_is_counted_and_costs_no_other():
     good = [trade(f"12:00:0{n}", trade_id=str(n)) for n in range(4)]
-    bad = [trade("yesterday, at noon-ish"), trade("2026-13-45 12:00:00")]
+    # Their ids are those of good ones that come after them.
+    bad = [good[n].replace(b"12:00:0%d" % n, text) for n, text in ((1, b"noon-ish"), (3, b"25:61:00"))]
     store = stored(good[0], bad[0], good[1], good[2], bad[1], good[3])
     assert store.frame(TRADE)["trade_id"].tolist() == ["0", "1", "2", "3"]
     assert sum(store.bad.values()) == 2
