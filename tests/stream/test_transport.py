@@ -1,0 +1,237 @@
+"""The socket to the stream, against the stand-in: it comes back from every fault, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+
+import pytest
+from archives import trade, utc, write
+
+from qalypto_research.config import Settings
+from qalypto_research.local.testing import qalypto_standin  # noqa: F401 - the fixture
+from qalypto_research.schema.wire import Channel
+from qalypto_research.stream.actions import Limits
+from qalypto_research.stream.protocol import Protocol
+from qalypto_research.stream.transport import Transport
+
+PATIENCE_S = 30
+TRADES = [Channel.parse("trade:btcusdt")]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """Return a folder with half an hour of trades, fifty a second."""
+    root = tmp_path_factory.mktemp("archive")
+    first, step = utc("12:00"), (utc("12:00:01") - utc("12:00")) / 50
+    write(root, "trade", [trade((first + n * step).floor("ms"), 1.0 + n, trade_id=str(n), _seen=first + n * step) for n in range(90_000)])
+    return root
+
+
+@pytest.fixture
+def standin(qalypto_standin, archive):  # noqa: F811
+    return qalypto_standin(archive, at="2026-03-02 12:00:00", http=True, history=False)
+
+
+class Heard:
+    """What came, and what was told, as it comes; whoever waits is woken."""
+
+    def __init__(self):
+        self.ids, self.told, self.bad = [], [], []
+        self.changed = threading.Condition()
+
+    def data(self, message):
+        self._note(self.ids, int(message.data.trade_id))
+
+    def tell(self, told):
+        self._note(self.told, (told.what, told.detail))
+
+    def wrong(self, text):
+        self._note(self.bad, text)
+
+    def _note(self, notes, what):
+        with self.changed:
+            notes.append(what)
+            self.changed.notify_all()
+
+    def until(self, done):
+        with self.changed:
+            assert self.changed.wait_for(lambda: done(self), PATIENCE_S), (self.told, len(self.ids), self.bad)
+
+    def whats(self):
+        return [what for what, _ in self.told]
+
+
+@pytest.fixture
+def listen():
+    """Return a function that listens to a stand-in, waiting ten times shorter between attempts than it should."""
+    opened = []
+
+    def start(standin, channels=TRADES, *, limits=None, **changed):
+        account = {"cf_access_client_id": None, "cf_access_client_secret": None}
+        account |= dict(zip(account, standin.stream_headers.values(), strict=True))
+        given = {"username": "quant", "password": "x", "stream_url": standin.stream_url, "ca_file": standin.ca_file} | account | changed
+        heard = Heard()
+        access = Settings.read({name: value for name, value in given.items() if value is not None}).stream_access()
+        protocol = Protocol(jitter=lambda: 0.5, limits=limits)
+        transport = Transport(access, protocol, data=heard.data, told=heard.tell, bad=heard.wrong)
+        opened.append(transport)
+        transport.start(channels)
+        return transport, heard, protocol
+
+    yield start
+    for one in opened:
+        one.stop()
+
+
+def test_it_comes_up_and_what_is_sent_is_handed_on_without_a_hole(standin, listen):
+    transport, heard, protocol = listen(standin)
+    heard.until(lambda h: len(h.ids) > 100)
+    assert heard.told == [("live", "trade:btcusdt")]
+    assert heard.ids == list(range(heard.ids[0], heard.ids[0] + len(heard.ids)))
+    assert heard.bad == []
+    assert transport.messages == len(heard.ids) + 2  # the welcome, and the confirmation
+    transport.stop()
+    assert protocol.state == "stopped"
+
+
+def test_over_tls_the_certificate_is_checked(qalypto_standin, archive, listen):  # noqa: F811
+    secure = qalypto_standin(archive, at="2026-03-02 12:00:00", history=False)
+    _, heard, _ = listen(secure)
+    heard.until(lambda h: h.ids)
+    _, heard, protocol = listen(secure, ca_file=None)
+    heard.until(lambda h: "failed" in h.whats())
+    assert protocol.reason.startswith("the certificate is not trusted")
+    assert "QALYPTO_CA_FILE" in protocol.reason
+
+
+@pytest.mark.parametrize(
+    ("fault", "details", "said"),
+    [
+        ("drop", {"after": 20, "times": 1}, "the connection broke off"),
+        ("close", {"after": 20, "times": 1}, "closed by the server (1012: on purpose)"),
+        ("refuse", {"times": 1}, "the stream is not to be had now (status 503)"),
+        ("refuse", {"times": 1, "code": 429}, "the account has too many connections (status 429)"),
+        ("break_handshake", {"times": 1}, "the handshake broke off"),
+    ],
+)
+def test_it_comes_back_from_a_loss(standin, listen, fault, details, said):
+    standin.fault(fault, **details)
+    _, heard, protocol = listen(standin)
+    heard.until(lambda h: h.whats()[-1:] == ["live"] and "lost" in h.whats() and len(h.ids) > 40)
+    lost = next(detail for what, detail in heard.told if what == "lost")
+    assert lost.startswith(said)
+    assert lost.endswith("trying again in 1.0 s")
+    assert sorted(heard.ids) == heard.ids
+    assert len(set(heard.ids)) == len(heard.ids)
+    assert protocol.state == "live"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"cf_access_client_secret": "guessed"},
+            "the stream does not accept the service token (status 403); check QALYPTO_CF_ACCESS_CLIENT_ID",
+        ),
+        ({"stream_url": "{root}/elsewhere"}, "there is no stream at that address (status 404); check QALYPTO_STREAM_URL"),
+    ],
+)
+def test_what_trying_again_cannot_help_is_the_end(standin, listen, changed, said):
+    changed = {name: value.format(root=standin.stream_url.removesuffix("/ws/stream")) for name, value in changed.items()}
+    _, heard, protocol = listen(standin, **changed)
+    heard.until(lambda h: h.told)
+    assert heard.whats() == ["failed"]
+    assert protocol.reason.startswith(said)
+    assert "guessed" not in str(heard.told)
+
+
+def test_a_redirect_is_refused(standin, listen):
+    standin.fault("refuse", code=302)
+    _, heard, _ = listen(standin)
+    heard.until(lambda h: h.told)
+    assert heard.told[0][1].startswith("the stream redirects (status 302), which would carry the token elsewhere")
+
+
+def test_nobody_there(listen, standin):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    _, heard, protocol = listen(standin, stream_url=f"ws://127.0.0.1:{port}/ws/stream")
+    heard.until(lambda h: len(h.told) == 2)
+    assert [what for what, _ in heard.told] == ["lost", "lost"]
+    assert heard.told[0][1].startswith("no connection (")
+    assert protocol.state == "waiting"
+
+
+def test_a_silent_socket_is_found_and_replaced(standin, listen):
+    standin.fault("silence", after=10, times=1)
+    _, heard, _ = listen(standin, limits=Limits(silent_s=0.6, answer_s=0.6))
+    heard.until(lambda h: h.whats() == ["live", "stale", "lost", "live"] and len(h.ids) > 30)
+    assert heard.told[2][1].startswith("silent for 1 s")
+
+
+def test_bad_messages_are_counted_and_the_rest_goes_on(standin, listen):
+    standin.script(
+        "seed=1; invalid_json:times=3,after=5; wrong_type:times=3,after=15; unknown_type:times=2,after=25; error:times=1,after=30"
+    )
+    _, heard, _ = listen(standin)
+    heard.until(lambda h: len(h.ids) > 60)
+    assert len(heard.bad) == 6
+    assert heard.whats() == ["live", "unknown", "unknown", "error"]
+    missing = set(range(heard.ids[0], heard.ids[-1] + 1)) - set(heard.ids)
+    assert len(missing) == 8
+
+
+def test_a_rate_limit_is_waited_out(standin, listen):
+    standin.fault("rate_limit", times=1)
+    _, heard, _ = listen(standin)
+    heard.until(lambda h: h.ids)
+    assert heard.whats() == ["error", "live"]
+
+
+def test_what_is_wanted_may_change(standin, listen):
+    transport, heard, protocol = listen(standin, [Channel.parse("ticker")])
+    heard.until(lambda h: h.whats() == ["live"])
+    assert heard.ids == []
+    transport.want(TRADES)
+    heard.until(lambda h: h.ids)
+    assert [c.text for c in protocol.wanted] == ["trade:btcusdt"]
+
+
+def test_the_server_is_asked_for_its_status(standin, listen):
+    transport, heard, _ = listen(standin)
+    heard.until(lambda h: h.ids)
+    transport.ask_status()
+    heard.until(lambda h: "status" in h.whats())
+    assert '"subscriptions": ["trade:btcusdt"]' in dict(heard.told)["status"]
+
+
+def test_a_replay_that_ends_is_not_tried_again(tmp_path, qalypto_standin, listen):  # noqa: F811
+    write(tmp_path, "trade", [trade(f"12:00:0{n}", trade_id=str(n)) for n in range(5)])
+    _, heard, protocol = listen(qalypto_standin(tmp_path, at="2026-03-02 12:00:00", speed=0, http=True, history=False))
+    heard.until(lambda h: "finished" in h.whats())
+    assert heard.ids == [1, 2, 3, 4]
+    assert protocol.state == "finished"
+
+
+def test_stopping_is_prompt_and_leaves_no_thread(standin, listen):
+    transport, heard, _ = listen(standin)
+    heard.until(lambda h: h.ids)
+    begun = time.monotonic()
+    transport.stop()
+    transport.stop()
+    assert time.monotonic() - begun < 2
+    assert not transport.running
+    assert not [t for t in threading.enumerate() if t.name == "qalypto-stream"]
+    transport.want([])
+    transport.ask_status()
+
+
+def test_no_log_holds_a_secret(standin, listen, caplog):
+    caplog.set_level(logging.DEBUG)
+    _, heard, _ = listen(standin)
+    heard.until(lambda h: h.ids)
+    secrets = list(standin.stream_headers.values())
+    assert not [record for record in caplog.records if any(secret in record.getMessage() for secret in secrets)]
