@@ -116,8 +116,9 @@ def _rows(frame: Frame, arrived: Sequence[Arrived], codes: dict[Kind, Codes]) ->
     arrays: dict[str, Array] = {TIME: to_us([d.timestamp for d in data]) // 1000 * 1000}
     texts: dict[str, Texts] = {}
     if frame is ORDERBOOK_TOPS:
+        whole = np.array([d.is_snapshot for d in data], np.bool_)
         for name in SIDES:
-            arrays |= _top(name, [getattr(d, name) for d in data])
+            arrays |= _top(name, [getattr(d, name) for d in data], whole)
     for column in frame.columns:
         if column.name in arrays:
             continue
@@ -185,11 +186,11 @@ def _number(text: str) -> int:
     return int(NOT_A_NUMBER)
 
 
-def _top(side: str, raws: list[msgspec.Raw]) -> dict[str, Array]:
-    """Return a side of each book as it came, and its best price and size."""
+def _top(side: str, raws: list[msgspec.Raw], whole: Array) -> dict[str, Array]:
+    """Return a side of each book as it came, and its best price and size; the first level of an update is not the best."""
     best = [levels[0] if levels else (np.nan, np.nan) for levels in map(decode_levels, raws)]
     kept = np.empty(len(raws), object)
     kept[:] = raws
-    top = np.array(best, np.float64).reshape(-1, 2)
+    top = np.where(whole[:, None], np.array(best, np.float64).reshape(-1, 2), np.nan)
     name = side.removesuffix("s")
     return {side: kept, f"{name}_price": top[:, 0], f"{name}_size": top[:, 1]}

@@ -289,6 +289,12 @@ def test_an_empty_side_has_no_best_price():
     assert (row["ask_price"], row["ask_size"]) == (101.0, 3.0)
 
 
+def test_the_first_level_of_an_update_is_not_the_best():
+    row = stored(book("12:00", is_snapshot=False)).frame(ORDERBOOK).iloc[0]
+    assert np.isnan(row[["bid_price", "bid_size", "ask_price", "ask_size"]].astype(float)).all()
+    assert not row["is_snapshot"]
+
+
 def test_rows_go_by_their_age_since_they_arrived():
     store = stored(*(trade("12:00", trade_id=str(n)) for n in range(2000)), *(kline(f"12:0{n}") for n in range(5)), keep_us=500)
     store.tidy(2004)

@@ -66,7 +66,7 @@ class Heard:
 
 @pytest.fixture
 def listen():
-    """Return a function that listens to a stand-in, waiting ten times shorter between attempts than it should."""
+    """Return a function that listens to a stand-in."""
     opened = []
 
     def start(standin, channels=TRADES, *, limits=None, **changed):
