@@ -1,0 +1,35 @@
+"""Sends prepared messages to whoever connects, as fast as they are taken, from a process of its own; then closes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from websockets.asyncio.server import ServerConnection, serve
+
+AT_ONCE = 200
+WELCOME = '{"type": "connected", "client_id": "me"}'
+
+
+async def main(messages: list[bytes]) -> None:
+    over = asyncio.Event()
+
+    async def pump(connection: ServerConnection) -> None:
+        await connection.send(WELCOME)
+        await connection.recv()
+        await connection.send('{"type": "subscribed", "channels": ["*"]}')
+        for at in range(0, len(messages), AT_ONCE):
+            for message in messages[at : at + AT_ONCE]:
+                connection.protocol.send_text(message)
+            connection.transport.write(b"".join(connection.protocol.data_to_send()))
+            await connection.drain()
+        await connection.close(1000, "replay finished")
+
+    async with serve(pump, "127.0.0.1", 0, compression=None, ping_interval=None, write_limit=1 << 20) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await over.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]).read_bytes().splitlines() * int(sys.argv[2])))

@@ -1,0 +1,180 @@
+"""The live buffer's lower half against the documented pattern: websockets, json.loads, a list of dicts, a DataFrame at each look.
+
+Messages: 60 % trades, 20 % quotes, 10 % candles, 10 % books of 20 levels a side; about 510 bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import websockets
+from benchmarks.measure import RUNS, interleaved, ratios, report
+from pydantic import SecretStr
+
+from qalypto_research.config import StreamAccess
+from qalypto_research.engine.embedded import EmbeddedEngine
+from qalypto_research.local.feed.archive import ArchiveSource
+from qalypto_research.local.feed.messages import to_stamp
+from qalypto_research.schema.tables import TRADE
+from qalypto_research.schema.wire import Channel
+from qalypto_research.stream.decoding import decode
+from qalypto_research.stream.protocol import Protocol
+from qalypto_research.stream.store import Store
+from qalypto_research.stream.transport import Transport
+
+FOR_EVER = 10**18
+REPEATS = 3
+
+
+@pytest.fixture(scope="module")
+def messages(stream_archive: Path) -> list[bytes]:
+    """40,000 messages in the mix, as they are sent."""
+    engine = EmbeddedEngine((stream_archive,))
+    source, found, at = ArchiveSource(engine), [], engine.seen_bounds_us()[0]
+    while len(found) < 40_000:
+        piece = source.read(at, at + 10**12)
+        found += [m.payload(to_stamp(m.seen_us)) for m in piece.messages]
+        at = piece.until_us
+    engine.close()
+    return found[:40_000]
+
+
+@pytest.fixture(scope="module")
+def file(messages: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pump") / "messages"
+    path.write_bytes(b"\n".join(messages))
+    return path
+
+
+@contextmanager
+def pumping(file: Path, repeats: int) -> Iterator[str]:
+    """Have messages sent from a process of its own; yield its address."""
+    program = [sys.executable, str(Path(__file__).with_name("pump.py")), str(file), str(repeats)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        yield f"ws://127.0.0.1:{process.stdout.readline().strip()}"
+        process.kill()
+
+
+def test_decoding(messages: list[bytes]) -> None:
+    one = [decode(text) for text in messages]
+    two = [json.loads(text) for text in messages]
+    assert [m.data.symbol for m in one] == [m["data"]["symbol"] for m in two]
+    assert sum(m.data.price for m in one if hasattr(m.data, "price")) == sum(m["data"]["price"] for m in two if m["type"] == "trade")
+    del one, two
+    seconds = interleaved(ours=lambda: [decode(text) for text in messages], theirs=lambda: [json.loads(text) for text in messages])
+    report("decoding / json.loads", ratios(seconds, "ours", "theirs"), 0.2)
+
+
+def ours(url: str) -> Store:
+    """Receive all, decode, and keep it in buffers."""
+    store, over = Store(keep_us=FOR_EVER, max_bytes=10**12), threading.Event()
+    access = StreamAccess(url, {"CF-Access-Client-Id": SecretStr("x")}, "quant")
+    clock = time.time_ns
+    transport = Transport(
+        access,
+        Protocol(jitter=lambda: 0.5),
+        data=lambda message: store.put(message, clock() // 1000),
+        told=lambda told: over.set() if told.what == "finished" else None,
+        bad=pytest.fail,
+    )
+    transport.start([Channel()])
+    assert over.wait(120)
+    transport.stop()
+    return store
+
+
+def documented(url: str) -> list[dict]:
+    """Receive all as the documentation shows it, into a list."""
+    rows: list[dict] = []
+
+    async def listen() -> None:
+        async with websockets.connect(f"{url}/me", ping_interval=None, ping_timeout=None, max_queue=None) as ws:
+            await ws.recv()
+            await ws.send(json.dumps({"action": "subscribe", "channels": ["*"]}))
+            async for message in ws:
+                msg = json.loads(message)
+                if msg.get("type") == "ping":
+                    await ws.send(json.dumps({"action": "pong"}))
+                    continue
+                if "data" in msg:
+                    rows.append(msg["data"])
+
+    asyncio.run(listen())
+    return rows
+
+
+def test_receiving_decoding_and_appending(messages: list[bytes], file: Path) -> None:
+    count = len(messages) * REPEATS
+    took: dict[str, list[float]] = {"ours": [], "theirs": []}
+    for run in range(RUNS + 1):
+        for name, listen in (("ours", ours), ("theirs", documented)):
+            with pumping(file, REPEATS) as url:
+                begun = time.perf_counter()
+                got = listen(url)
+                seconds = time.perf_counter() - begun
+            if name == "ours":
+                assert sum(len(b.view()) + b.repeated for b in got.buffers().values()) == count
+            else:
+                assert len(got) == count
+            if run:
+                took[name].append(seconds)
+    print(
+        f"\n{count / np.median(took['ours']):,.0f} messages a second, connecting included; the documented pattern {count / np.median(took['theirs']):,.0f}"
+    )
+    report("receiving, decoding and appending / the documented pattern", [a / b for a, b in zip(*took.values(), strict=True)], 0.5)
+    report("receiving, decoding and appending", [s / count * 1e6 for s in took["ours"]], 25.0, " us a message")
+
+
+@pytest.fixture(scope="module")
+def filled() -> tuple[Store, list[dict]]:
+    """A buffer of 100,000 trades of one symbol on four exchanges, and the same as a list of dicts. About half arrive out of order."""
+    random = np.random.default_rng(0)
+    store = Store(keep_us=FOR_EVER, max_bytes=10**12)
+    rows = []
+    at = pd.Timestamp("2026-03-02 12:00").value // 10**6 + np.cumsum(random.integers(0, 20, 100_000)) - random.integers(0, 60, 100_000)
+    for n, ms in enumerate(at.tolist()):
+        when = str(pd.Timestamp(ms, unit="ms").to_pydatetime())
+        exchange = ("binance", "bitget", "bybit", "okx")[n % 4]
+        row = {
+            "_timestamps": {"websocket_sent": ms + 180, "exchange_event_time": ms},
+            "timestamp": when,
+            "exchange": exchange,
+            "symbol": "BTCUSDT",
+        }
+        row |= {"price": 60_000.0 + n % 100, "amount": 0.5, "side": "buy", "trade_id": str(3_000_000_000 + n), "is_liquidation": False}
+        store.put(decode(json.dumps({"type": "trade", "data": row, "producer_received": ms + 95.0}).encode()), n)
+        rows.append(row)
+    return store, rows
+
+
+def test_a_snapshot_of_a_hundred_thousand_rows(filled: tuple[Store, list[dict]]) -> None:
+    store, rows = filled
+    view = store.buffers()["trade", "BTCUSDT"].view()
+    ids = view.texts["trade_id"].part(view.start, view.stop).to_arrow()
+
+    def copies() -> list:
+        """Fresh copies of the columns, in order."""
+        order = np.lexsort((view.column("id as a number"), view.column("exchange"), view.column("timestamp")))
+        names = [n for n in view.arrays if n not in ("id as a number", "beginning of the id")]
+        return [*(view.column(name)[order] for name in names), pd.array(ids.take(order), dtype="str")]
+
+    frame = store.frame(TRADE)
+    there = copies()
+    names = [n for n in view.arrays if n not in ("id as a number", "beginning of the id")]
+    assert (frame["price"].to_numpy() == there[names.index("price")]).all()
+    assert (frame["trade_id"].array == there[-1]).all()
+    seconds = interleaved(ours=lambda: store.frame(TRADE), copies=copies, documented=lambda: pd.DataFrame(rows))
+    print("\nmedians in ms:", {name: round(sorted(runs)[len(runs) // 2] * 1e3, 1) for name, runs in seconds.items()})
+    report("a snapshot / sorted copies of its columns", ratios(seconds, "ours", "copies"), 2.0)
+    report("a snapshot / a DataFrame of a list of dicts", ratios(seconds, "ours", "documented"), 0.02)
