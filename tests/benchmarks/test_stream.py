@@ -129,9 +129,8 @@ def test_receiving_decoding_and_appending(messages: list[bytes], file: Path) -> 
                 assert len(got) == count
             if run:
                 took[name].append(seconds)
-    print(
-        f"\n{count / np.median(took['ours']):,.0f} messages a second, connecting included; the documented pattern {count / np.median(took['theirs']):,.0f}"
-    )
+    mine, theirs = (count / np.median(seconds) for seconds in took.values())
+    print(f"\n{mine:,.0f} messages a second, connecting included; the documented pattern {theirs:,.0f}")
     report("receiving, decoding and appending / the documented pattern", [a / b for a, b in zip(*took.values(), strict=True)], 0.5)
     report("receiving, decoding and appending", [s / count * 1e6 for s in took["ours"]], 25.0, " us a message")
 
