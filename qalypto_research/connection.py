@@ -130,8 +130,10 @@ class Connection:
         """Return the way to this connection's live stream, for a client of your own.
 
         Of an archive it is a stand-in on this machine, started when it is first asked for: it speaks as the service
-        does, and sends what the connection's calls find as its clock comes to it, which runs from then on. The sample goes
-        on after its end; other archives end with ``replay finished``.
+        does, and sends what the connection's calls find as its clock comes to it, which runs from then on. Files that come
+        meanwhile are played, too, if they are there twenty seconds before their rows are due. The sample goes on after its
+        end; other archives end with ``replay finished``: without ``at=`` a folder's clock stands just past its last row, and
+        nothing is left to be played.
 
         Returns
         -------

@@ -95,6 +95,16 @@ def write(root: Path, table: str, rows: list[Row], *, name: str = "a", flat: boo
     return path
 
 
+def break_page(path, column):
+    """Overwrite the values of a column; the footer stays as it is."""
+    group = pq.read_metadata(path).row_group(0)
+    chunk = next(group.column(i) for i in range(group.num_columns) if group.column(i).path_in_schema == column)
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    data = bytearray(path.read_bytes())
+    data[start : start + chunk.total_compressed_size // 2] = b"\xff" * (chunk.total_compressed_size // 2)
+    path.write_bytes(data)
+
+
 def _key(when: str | pd.Timestamp) -> Row:
     return {"timestamp": utc(when), "exchange": "binance", "symbol": "BTCUSDT"}
 

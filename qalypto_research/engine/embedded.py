@@ -82,6 +82,11 @@ class EmbeddedEngine:
         """Whether it was closed."""
         return self._catalog is None
 
+    @property
+    def strict(self) -> bool:
+        """Whether a damaged file is an error; else it is left out, from the call on that comes after the one that met it."""
+        return self._strict
+
     def seen_bounds_us(self) -> tuple[int, int] | None:
         """Return when the first and the last row became known, microseconds since 1970 UTC; None if no row ever does."""
         with self.pinned() as catalog:

@@ -20,8 +20,8 @@ _STANDING: Final = "-"
 
 
 def to_faults_order(script: str) -> str:
-    """Return the order to let other things go wrong."""
-    return f"{FAULTS} {script}"
+    """Return the order to let other things go wrong; a script may have several lines."""
+    return f"{FAULTS} {' '.join(script.splitlines())}"
 
 
 def to_clock_order(reading: Reading) -> str:

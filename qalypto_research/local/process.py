@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from qalypto_research.errors import ConfigurationError
@@ -99,8 +100,9 @@ class StandInProcess:
     def stop(self) -> None:
         """Stop it: its addresses are dead then. Stopping twice is fine."""
         with self._lock:
-            if self._process.stdin is not None and not self._process.stdin.closed:
-                self._process.stdin.close()
+            if self._process.stdin is not None:
+                with suppress(OSError):  # what was not read is written once more
+                    self._process.stdin.close()
             try:
                 self._process.wait(_STOP_S)
             except subprocess.TimeoutExpired:

@@ -16,7 +16,7 @@ from qalypto_research.errors import InputError, UnknownNameError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_PLAIN: Final = " !\"#$&'()*+-./:<=>?@[\\]^_`{|}~"
+_PLAIN: Final = "!\"#$&'()*+-./:<=>?@[\\]^_`{|}~"
 _AS: Final = "write as status:code=429,times=2; cut:after=5000"
 
 F = TypeVar("F", bound="DataclassInstance")

@@ -96,11 +96,12 @@ class StandIn:
     *archive : str or path
         "sample", the folders of an archive, or the file of a recorded log of the stream, which has no history.
     at : str, optional
-        Where its clock stands, or begins to run, ISO 8601, UTC; as ``qr.connect``.
+        Where its clock stands, or begins to run, ISO 8601, UTC; as ``qr.connect``. A folder's stands just past its last row
+        without, so that nothing is left to be streamed.
     speed : float, optional
         Seconds of clock time a second, from the start on; 0: as fast as the stream is taken. By default the clock stands
         until someone subscribes to the stream, and runs at true pace then. Exactly 1, for the sample and without `at`, brings
-        the sample up to now, which takes up to a minute.
+        the sample up to now, which takes a second or two for each half hour, of which there are up to 48.
     ingestion_delay : str, optional
         How long after it was seen a row arrives in the tables, such as "2s"; 0 by default.
     history : bool

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, PayloadTooBig, WebSocketException
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidHeader,
+    InvalidProxy,
+    InvalidStatus,
+    InvalidURI,
+    PayloadTooBig,
+    WebSocketException,
+)
 
 from qalypto_research.config import variable
 from qalypto_research.stream.actions import FINISHED, Loss
@@ -31,7 +40,9 @@ def _refused(status: int) -> Loss:
     if status == HTTPStatus.NOT_FOUND:
         return Loss(f"there is no stream at that address (status {status}); check {_ADDRESS}", final=True)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return Loss(f"the stream redirects (status {status}), which would carry the token elsewhere; check {_ADDRESS}", final=True)
+        return Loss(
+            f"the stream redirects (status {status}), which would carry the token elsewhere; check {_ADDRESS}, and {_TOKEN}", final=True
+        )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Loss(f"the account has too many connections (status {status}); close another")
     return Loss(f"the stream is not to be had now (status {status})")
@@ -55,9 +66,12 @@ _MEANT: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...],
     (InvalidStatus, lambda error: _refused(error.response.status_code)),
     (ConnectionClosed, _closed),
     (ssl.SSLCertVerificationError, _untrusted),
-    (InvalidURI, lambda error: Loss(f"{_ADDRESS} is no address of a stream ({error})", final=True)),
+    # Neither shows what it is about: that is a secret, or holds one.
+    (InvalidHeader, lambda error: Loss(f"the header {error.name} cannot be sent as it is; check {_TOKEN}", final=True)),
+    (InvalidProxy, lambda _: Loss("the proxy that the environment names is none; check HTTPS_PROXY and its like", final=True)),
+    (InvalidURI, lambda _: Loss(f"{_ADDRESS} is no address of a stream", final=True)),
     (TimeoutError, lambda _: Loss("no answer to the handshake")),
-    (InvalidHandshake, lambda error: Loss(f"the handshake broke off ({error})")),
+    (InvalidHandshake, lambda error: Loss(f"the handshake broke off ({type(error).__name__})")),
     ((OSError, EOFError, WebSocketException), lambda error: Loss(f"no connection ({str(error) or type(error).__name__})")),
 )
 """What each kind of exception means; the first that fits."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from qalypto_research.schema.wire import CONTROLS_A_SECOND, SUBSCRIPTIONS, Channel
 from qalypto_research.stream.actions import Action, Close, Limits, Loss, Open, Send, State, Told
-from qalypto_research.stream.channels import planned
+from qalypto_research.stream.channels import covered, planned
 
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
@@ -51,6 +51,9 @@ class _Link:
     asked: _Asked | None = None
     held_until_s: float = -math.inf
     ponged_s: float = -math.inf
+    status_s: float = -math.inf
+    unconfirmed: set[str] = field(default_factory=set)
+    said: str = ""
 
 
 class Protocol:
@@ -90,23 +93,29 @@ class Protocol:
         self._pong_owed = False
         self._others: deque[str] = deque()
         self._alone: set[str] = set()
+        self._planned_for: object = None
+        self._planned: list[Channel] = []
+        self._told_unknown: set[str] = set()
 
     # --- What is wanted --------------------------------------------------------------------------------------------
 
     def start(self) -> list[Action]:
         """Begin."""
+        if self.state != "new":
+            return []
         self.state = "connecting"
         return [Open()]
 
     def want(self, channels: Iterable[Channel], now_s: float) -> list[Action]:
         """Have these channels come from now on, and no others."""
         self.wanted = list(dict.fromkeys(channels))
-        self.refused = {text: said for text, said in self.refused.items() if text in {c.text for c in self.wanted}}
+        texts = {c.text for c in self.wanted}
+        self.refused = {text: said for text, said in self.refused.items() if text in texts}
         return self._speak(now_s)
 
     def ask_status(self, now_s: float) -> list[Action]:
         """Ask the server what it knows of the connection; its answer is told as "status"."""
-        self._others.append(_text("status"))
+        self._others.append("status")
         return self._speak(now_s)
 
     def stop(self) -> list[Action]:
@@ -128,14 +137,13 @@ class Protocol:
         self._pong_owed = False
         return []
 
-    def heard(self, now_s: float) -> list[Action]:
-        """Note that data came."""
+    def heard(self, at_s: float) -> None:
+        """Note that data came, which may be a while ago; what is due then is done by `tick`."""
         link = self._link
-        if link is None:
-            return []
-        link.heard_s = link.data_s = now_s
-        link.pinged_s = None
-        return self._speak(now_s)
+        if link is not None:
+            link.heard_s = max(link.heard_s, at_s)
+            link.data_s = at_s
+            link.pinged_s = None
 
     def told(self, content: dict[str, Any], now_s: float) -> list[Action]:
         """Take a message that is no data."""
@@ -145,7 +153,7 @@ class Protocol:
         link.heard_s = now_s
         link.pinged_s = None
         kind = content.get("type")
-        if "error" in content:
+        if content.get("error") is not None:
             return self._erred(link, str(content["error"]), now_s)
         if kind == "ping":
             self._pong_owed = True
@@ -156,7 +164,7 @@ class Protocol:
         elif kind == "status":
             return [Told("status", json.dumps(content))]
         elif kind not in ("pong", "pong_ack"):
-            return [Told("unknown", str(kind))]
+            return self._unknown(str(kind))
         return self._speak(now_s)
 
     def lost(self, loss: Loss, now_s: float) -> list[Action]:
@@ -196,15 +204,16 @@ class Protocol:
             actions += self._done(link, link.asked.channels)
         if link.pinged_s is None and now_s - link.heard_s >= self._limits.silent_s:
             link.pinged_s = now_s
-            self._others.append(_text("ping"))
+            self._others.append("ping")
             actions.append(Told("stale", f"nothing heard for {now_s - link.heard_s:.0f} s"))
         return [*actions, *self._speak(now_s)]
 
     def _overdue(self, link: _Link, now_s: float) -> str | None:
         """Return for what the connection is to be given up, None where all is well."""
         limits, asked = self._limits, link.asked
-        if asked is not None and now_s - asked.sent_s >= limits.answer_s and (link.data_s is None or link.data_s < asked.sent_s):
-            return f"no answer to {asked.action}"
+        late = asked is not None and asked.action == "subscribe" and now_s - asked.sent_s >= limits.answer_s
+        if asked is not None and late and (link.data_s is None or link.data_s < asked.sent_s):
+            return f"no answer to subscribe{f' but: {link.said}' if link.said else ''}"
         if link.pinged_s is not None and now_s - link.pinged_s >= limits.answer_s:
             return f"silent for {now_s - link.heard_s:.0f} s"
         if link.data_s is not None and now_s - link.data_s >= limits.data_s:
@@ -255,20 +264,30 @@ class Protocol:
             link.ponged_s = now_s
             return _text("pong")
         if self._others:
-            return self._others.popleft()
+            action = self._others.popleft()
+            if action == "status":
+                link.status_s = now_s
+            return _text(action)
         change = self._change(link)
         if change is None:
             return None
         link.asked = _Asked(*change, now_s)
         return _text(change[0], channels=list(change[1]))
 
+    def _plan(self, link: _Link) -> list[Channel]:
+        """Return what is to be subscribed to; planned anew only where something has changed."""
+        about = (tuple(self.wanted), tuple(self.refused), link.subscriptions)
+        if self._planned_for != about:
+            self._planned_for = about
+            self._planned = planned(self.wanted, link.subscriptions, self.refused)
+        return self._planned
+
     def _change(self, link: _Link) -> tuple[str, tuple[str, ...]] | None:
         """Return what is to be subscribed or unsubscribed next, None where nothing is."""
         if not link.greeted or link.asked is not None:
             return None
-        left = [c for c in self.wanted if c.text not in self.refused]
-        targets = [c.text for c in planned(left, link.subscriptions) if c.text not in self.refused]
-        missing = [text for text in targets if text not in link.confirmed]
+        targets = [c.text for c in self._plan(link)]
+        missing = [text for text in targets if text not in link.confirmed and text not in link.unconfirmed]
         extra = tuple(sorted(link.confirmed - set(targets)))
         if missing and len(link.confirmed) + len(missing) <= link.subscriptions:
             # One that was refused together with others is tried alone: it may not be the one at fault.
@@ -289,15 +308,19 @@ class Protocol:
 
     def _answered(self, link: _Link, content: dict[str, Any]) -> list[Action]:
         asked = link.asked
-        if asked is None:
+        if asked is None or content.get("type") != f"{asked.action}d":
             return []
         names = content.get("channels")
-        done = [text for text in asked.channels if text in names] if isinstance(names, list) else list(asked.channels)
+        named = {n.casefold() for n in names if isinstance(n, str)} if isinstance(names, list) else set()
+        done = [text for text in asked.channels if text in named] if named else list(asked.channels)
+        if not done:
+            return []  # an answer to something else
         actions = self._done(link, done)
         left = [text for text in asked.channels if text not in done]
-        if asked.action == "subscribe":
-            for text in left:
-                actions += self._refuse(text, "the server did not confirm it")
+        if left and asked.action == "subscribe":
+            # Not asked for again on this connection: the server has had it.
+            link.unconfirmed.update(left)
+            actions.append(Told("unconfirmed", ", ".join(left)))
         return actions
 
     def _done(self, link: _Link, channels: Iterable[str]) -> list[Action]:
@@ -317,12 +340,15 @@ class Protocol:
 
     def _erred(self, link: _Link, said: str, now_s: float) -> list[Action]:
         told = Told("error", said)
+        link.said = said
         asked = link.asked
         if "rate limit" in said.lower():
             link.asked = None
             link.held_until_s = now_s + RATE_WAIT_S
             # Which message it was is not said; a pong must not be missed.
             self._pong_owed = self._pong_owed or now_s - link.ponged_s < _WINDOW_S
+            if now_s - link.status_s < _WINDOW_S and "status" not in self._others:
+                self._others.append("status")
             return [told]
         if asked is None or asked.action != "subscribe" or not any(word in said.lower() for word in _OF_CHANNELS):
             return [told, *self._speak(now_s)]
@@ -330,19 +356,31 @@ class Protocol:
         if len(asked.channels) > 1:
             self._alone.update(asked.channels)
             return [told, *self._speak(now_s)]
-        return [*self._refuse(asked.channels[0], said), *self._speak(now_s)]
+        return [*self._refuse(link, asked.channels[0], said), *self._speak(now_s)]
 
-    def _refuse(self, text: str, said: str) -> list[Action]:
-        """Note that a channel cannot be had; without any other that ends it all."""
+    def _refuse(self, link: _Link, text: str, said: str) -> list[Action]:
+        """Note that a channel cannot be had, and those wanted ones that had to come by it; without any left that ends it all."""
         self.refused[text] = said
         self._alone.discard(text)
         told = [Told("refused", f"{text}: {said}")]
-        if all(c.text in self.refused for c in self.wanted):
+        plan = self._plan(link)
+        for channel in self.wanted:
+            if channel.text not in self.refused and not covered(channel, plan):
+                self.refused[channel.text] = f"there is no room for it beside the others, and {text} was refused"
+                told.append(Told("refused", f"{channel.text}: {self.refused[channel.text]}"))
+        if self.wanted and all(c.text in self.refused for c in self.wanted):
             self.state = "failed"
             self.reason = f"every channel was refused: {'; '.join(f'{t}: {s}' for t, s in self.refused.items())}"
             self._link = None
             return [*told, Told("failed", self.reason), Close()]
         return [*told]
+
+    def _unknown(self, kind: str) -> list[Action]:
+        """Tell of a type of messages that is not known, once: there may be more of them than of any other."""
+        if kind in self._told_unknown or len(self._told_unknown) >= _REMEMBERED:
+            return []
+        self._told_unknown.add(kind)
+        return [Told("unknown", kind)]
 
     def _replace(self, reason: str, now_s: float) -> list[Action]:
         """Give the connection up for a new one."""

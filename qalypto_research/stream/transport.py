@@ -8,11 +8,12 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
-from qalypto_research.config import StreamAccess, variable
+from qalypto_research.config import StreamAccess, is_loopback, variable
 from qalypto_research.errors import ConfigurationError
 from qalypto_research.schema.wire import Channel
 from qalypto_research.stream.actions import Action, Close, Open, Send, Told
@@ -42,7 +43,7 @@ class Transport:
     protocol : Protocol
         What is to be done. It is asked on the transport's thread alone.
     data : callable
-        Given each message of data; on the transport's thread, so it must be quick, and may not raise.
+        Given each message of data; on the transport's thread, so it must be quick. What it raises is told as bad.
     told : callable
         Given what whoever listens should know; likewise.
     bad : callable
@@ -82,6 +83,8 @@ class Transport:
     def start(self, channels: Sequence[Channel]) -> None:
         """Begin to listen to `channels`."""
         self._protocol.want(channels, 0.0)
+        # Before anyone can stop it.
+        self._loop.call_soon(lambda: self._do(self._protocol.start()))
         self._thread.start()
 
     def want(self, channels: Iterable[Channel]) -> None:
@@ -95,6 +98,9 @@ class Transport:
 
     def stop(self) -> None:
         """End, and return once it has ended. Stopping twice is fine."""
+        if self._thread.ident is None:
+            self._loop.close()
+            return
         self._soon(self._end)
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join()
@@ -117,7 +123,6 @@ class Transport:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.call_soon(lambda: self._do(self._protocol.start()))
             self._loop.run_forever()
         finally:
             self._stopped.set()
@@ -155,12 +160,14 @@ class Transport:
         self._timer = None if wait == float("inf") else self._loop.call_later(max(wait, 0.0), self._look)
 
     def _look(self) -> None:
-        self._do([*self._heard(), *self._protocol.tick(self._loop.time())])
+        self._heard()
+        self._do(self._protocol.tick(self._loop.time()))
 
-    def _heard(self) -> list[Action]:
+    def _heard(self) -> None:
         """Tell the protocol of the data that have come since it was told last."""
         at, self._data_s = self._data_s, None
-        return [] if at is None else self._protocol.heard(at)
+        if at is not None:
+            self._protocol.heard(at)
 
     def _send(self, text: str) -> None:
         socket = self._socket
@@ -180,6 +187,7 @@ class Transport:
                 close_timeout=_CLOSE_S,
                 max_size=MOST_BYTES,
                 max_queue=None,  # nothing behind it can block
+                proxy=None if is_loopback(str(urlsplit(self._access.url).hostname)) else True,
                 logger=_log,
             ) as socket:
                 self._socket = socket
@@ -190,7 +198,8 @@ class Transport:
             raise
         except Exception as error:  # noqa: BLE001 - whatever ends a connection, another is opened, or it is said why not
             self._socket = None
-            self._do([*self._heard(), *self._protocol.lost(to_loss(error), self._loop.time())])
+            self._heard()
+            self._do(self._protocol.lost(to_loss(error), self._loop.time()))
 
     def _take(self, payload: bytes) -> None:
         self.messages += 1
@@ -201,10 +210,14 @@ class Transport:
             self._bad(str(error))
             return
         if isinstance(message, dict):
-            self._do([*self._heard(), *self._protocol.told(message, self._loop.time())])
-        else:
-            self._data_s = self._loop.time()
+            self._heard()
+            self._do(self._protocol.told(message, self._loop.time()))
+            return
+        self._data_s = self._loop.time()
+        try:
             self._data(message)
+        except Exception as error:  # noqa: BLE001 - a fault behind it is no fault of the connection's
+            self._bad(f"{type(message).__name__}: {error!r}")
 
 
 class _Straight(connect):

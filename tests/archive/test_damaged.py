@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from archives import kline, trade, utc, write
+from archives import break_page, kline, trade, utc, write
 
 import qalypto_research as qr
 
@@ -23,16 +23,6 @@ def many(root, name, first="12:00", rows=1_000):
     times = [utc(first) + np.timedelta64(i, "ms") for i in range(rows)]
     path = write(root, "trade", [trade(t, p, trade_id=str(i)) for i, (t, p) in enumerate(zip(times, prices, strict=True))], name=name)
     return path, prices.sum()
-
-
-def break_page(path, column):
-    """Overwrite the values of a column; the footer stays as it is."""
-    group = pq.read_metadata(path).row_group(0)
-    chunk = next(group.column(i) for i in range(group.num_columns) if group.column(i).path_in_schema == column)
-    start = chunk.dictionary_page_offset or chunk.data_page_offset
-    data = bytearray(path.read_bytes())
-    data[start : start + chunk.total_compressed_size // 2] = b"\xff" * (chunk.total_compressed_size // 2)
-    path.write_bytes(data)
 
 
 def drop_column(path):

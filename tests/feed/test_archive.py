@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
-from archives import book, kline, ticker, trade, utc, write
+from archives import book, break_page, kline, ticker, trade, utc, write
 
 from qalypto_research.engine.embedded import EmbeddedEngine
-from qalypto_research.errors import ArchiveError
+from qalypto_research.errors import ArchiveError, DamagedArchiveWarning
 from qalypto_research.local.feed import archive as played
 from qalypto_research.local.feed.archive import ArchiveSource
 
@@ -112,6 +113,19 @@ def test_a_file_that_breaks_while_it_is_played_is_an_error_that_names_it(tmp_pat
     (tmp_path / "trade" / "b.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(ArchiveError, match=r"b\.parquet"):
         next(pieces)
+
+
+def test_where_damaged_files_are_left_out_a_damaged_page_is_too(tmp_path):
+    write(tmp_path, "trade", [trade(f"12:00:{s:02}", s * 1.5, trade_id=str(s)) for s in range(60)])
+    broken = write(tmp_path, "trade", [trade(f"12:00:{s:02}.5", s * 1.5, trade_id=f"b{s}") for s in range(60)], name="b")
+    engine = EmbeddedEngine((tmp_path,), strict=False)
+    stat = broken.stat()
+    break_page(broken, "price")
+    os.utime(broken, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    with pytest.warns(DamagedArchiveWarning):
+        found = flat(windows(ArchiveSource(engine)))
+    engine.close()
+    assert found == [str(s) for s in range(60)]
 
 
 def test_a_symbol_that_turns_up_is_known_from_then_on(tmp_path, source):

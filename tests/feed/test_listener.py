@@ -79,6 +79,9 @@ class Socket:
                 raise ConnectionResetError
             await asyncio.sleep(0.05)
 
+    async def wait_closed(self):
+        await self.gone.wait()
+
     async def close(self, code, reason):
         await self.drain()
         self.ended.append((self.now(), code, reason))
@@ -249,6 +252,19 @@ def test_at_the_end_all_is_sent_first_what_was_held_back_too():
         return [json.loads(text)["n"] for text in socket.protocol.sent], socket.ended
 
     assert with_listener(work, "late:times=1,behind=9") == ([1, 2, 0], [(0.0, 1000, "replay finished")])
+
+
+def test_a_silence_outlives_the_end():
+    async def work(listener, socket, audience):
+        deliver(listener, 3)
+        audience.finish(1000, "replay finished")
+        audience.finish(1000, "replay finished")
+        await asyncio.sleep(100)
+        return [json.loads(text)["n"] for text in socket.protocol.sent], socket.ended
+
+    late = "late:times=1,behind=9; silence:after=1"
+    assert with_listener(work, f"{late},seconds=50") == ([0], [(50.0, 1000, "replay finished")])
+    assert with_listener(work, late) == ([], [])
 
 
 def test_at_the_end_a_slow_line_is_waited_for():

@@ -65,6 +65,18 @@ def test_spaces_and_letters_stay_and_ends_of_lines_go(log):
     assert all_of(log(odd + b"\r\n", b"\n", odd)) == [[(1000, odd), (1000, odd)]]
 
 
+@pytest.mark.parametrize("sent", ["NaN", '"1772460105301"', "1e400", "true", "-5", "99999999999999"])
+def test_a_moment_that_is_none_is_not_taken_for_one(log, sent):
+    odd = line(sent=1).replace("1}", f"{sent}}}")
+    assert [at for piece in all_of(log(line(sent=1000), odd, line(sent=1001))) for at, _ in piece] == [1_000_000, 1_000_000, 1_001_000]
+
+
+def test_closing_it_ends_what_is_being_read(log):
+    source = log(*(line(sent=n + 1) for n in range(50)))
+    source.close()
+    assert source.read(-1, FOR_EVER) is None
+
+
 def test_each_line_has_a_channel(log):
     source = log(line(), line("kline", "solusdt", interval="1m"), line("kline", "solusdt"), '{"type": "maintenance"}', '{"error": "x"}')
     routes = [m.route for m in source.read(-1, FOR_EVER).messages]
@@ -121,7 +133,7 @@ def test_recorded_markets_come_through_byte_for_byte(recorded, listen, case):
     assert (code, reason) == (1000, "replay finished")
 
 
-def test_at_true_pace_the_order_is_the_same(recorded, listen):
+def test_at_a_pace_the_order_is_the_same(recorded, listen):
     path = recorded / "bybit_linear_xrp_book_20241201" / "ws.jsonl"
     texts, _, _ = heard(listen, path)
     assert b"".join(text + b"\n" for text in texts) == path.read_bytes()

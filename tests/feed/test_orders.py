@@ -7,7 +7,7 @@ from archives import trade, write
 
 from qalypto_research.clock import Reading
 from qalypto_research.errors import ConfigurationError
-from qalypto_research.local.orders import parse_reading, to_clock_order
+from qalypto_research.local.orders import parse_reading, to_clock_order, to_faults_order
 from qalypto_research.local.process import StandInProcess
 
 
@@ -40,6 +40,11 @@ def test_each_order_has_its_own_answer_whatever_is_wrong_with_it(process, order,
     assert process.order(order).startswith(said)
     assert process.order("faults drop:after=5") == ""
     assert process.order("clock 1772456430000000 - 1.0") == ""
+
+
+def test_a_script_of_several_lines_is_one_order(process):
+    assert process.order(to_faults_order("seed=7;\n lose:times=1;\nbogus")).startswith("kind: 'bogus'")
+    assert process.order(to_faults_order("seed=7;\n lose:times=1")) == ""
 
 
 def test_one_that_has_stopped_takes_no_more(tmp_path):

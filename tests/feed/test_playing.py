@@ -94,7 +94,7 @@ def test_each_is_sent_when_it_is_due():
     # What is due within four milliseconds goes out together, none before it is due.
     assert heard.moments == [0.5, 1.0, 1.004, 7.25]
     assert heard.finished == (10.0, *FINISHED)
-    assert source.asked == [(0, 10), (10, 20)]
+    assert source.asked == [(0, 10), (10, 20), (10, 20)]  # once more at the end
 
 
 def test_what_is_sent_says_when():
@@ -105,7 +105,27 @@ def test_what_is_sent_says_when():
 def test_it_is_read_shortly_before_it_is_due_and_no_earlier():
     heard, source, _ = play(message(12.0), message(95.0))
     assert heard.moments == [12.0, 95.0]
-    assert source.asked == [(n, n + 10) for n in range(0, 101, 10)]
+    assert source.asked == [(n, n + 10) for n in range(0, 101, 10)] + [(100, 110)]
+
+
+def test_what_comes_while_the_last_is_played_is_played():
+    source = Source(message(5.0), message(9.0))
+
+    async def work():
+        clock = Clock(Reading(START_US), wall=virtual_time.wall_us(START_US))
+        heard = Audience()
+        # All that there is fits into the first piece, and what comes next is asked for as it begins.
+        player = Player(source, clock, heard, paced=True, starts_clock=True)
+        late = asyncio.ensure_future(add(15.0))
+        await player.run()
+        await late
+        return heard
+
+    async def add(at):
+        await asyncio.sleep(8)
+        source.messages.append(message(at))
+
+    assert virtual_time.run(work()).moments == [5.0, 9.0, 15.0]
 
 
 @pytest.mark.parametrize("speed", [0.5, 60.0])
@@ -190,7 +210,7 @@ def test_without_pace_the_audience_sets_it_and_the_clock_is_moved_along():
     assert sorted(set(heard.moments)) == [0.0, 1.0, 2.0]
     assert seen == [500_000_000, 1_000_000_000, 1_500_000_000, 1_500_000_000]
     assert not clock.running
-    assert source.asked == [(0, 3600), (500, 4100), (1000, 4600), (1500, 5100)]
+    assert source.asked == [(0, 3600), (500, 4100), (1000, 4600), (1500, 5100), (1500, 5100)]
     assert heard.got[0][2].startswith(b"x2026-03-02T13:00:31")  # as if it were sent when it was seen
     assert heard.got[-1][2].startswith(b"x2026-03-02T13:25:30")
 

@@ -11,9 +11,18 @@ from contextlib import suppress
 
 import pytest
 from archives import book, kline, ticker, trade, utc, write
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from qalypto_research.clock import Clock, Reading
+from qalypto_research.local.credentials import Credentials
+from qalypto_research.local.feed.audience import Limits
+from qalypto_research.local.feed.faults import StreamFaults
+from qalypto_research.local.feed.log import LogSource
+from qalypto_research.local.feed.server import Feed
+from qalypto_research.local.listening import listening, to_url
 from qalypto_research.local.testing import StandIn
+from qalypto_research.schema.wire import ACCESS_HEADERS
 
 MOMENT = "2026-03-02 12:00:00"
 
@@ -79,8 +88,6 @@ def test_the_handshake_must_carry_the_service_token(standing, listen, changed, s
 
 @pytest.mark.parametrize("path", ["/", "/ws", "/ws/stream", "/ws/stream/", "/ws/stream/a/b", "/other/me"])
 def test_elsewhere_is_nothing(standing, path):
-    from websockets.asyncio.client import connect  # noqa: PLC0415 - by hand here
-
     async def work():
         where = standing.stream_url.removesuffix("/ws/stream") + path
         async with connect(where, additional_headers=standing.stream_headers):
@@ -189,12 +196,11 @@ def test_unsubscribing_ends_what_it_says(archive, listen):
         async with listen(standin) as client:
             await client.subscribe("trade", "ticker")
             await client.say(action="unsubscribe", channels=["trade"])
-            messages = [json.loads(text) for text in await client.all()]
-            at = next(n for n, m in enumerate(messages) if m["type"] == "unsubscribed")
-            return messages[at + 1 :]
+            while (await client.next())["type"] != "unsubscribed":
+                pass
+            return [await client.next() for _ in range(20)]
 
-    # So slow that the end of the play is still to come when it is said.
-    with StandIn(archive, at="2026-03-02 12:00:00", speed=400, history=False, http=True) as standin:
+    with StandIn(archive, at="2026-03-02 12:00:00", speed=20, history=False, http=True) as standin:
         rest = run(work(standin))
     assert {m["type"] for m in rest} == {"ticker"}
 
@@ -301,3 +307,29 @@ def test_a_replay_that_cannot_go_on_says_so(tmp_path, listen):
         standin.stop()
         assert "the replay cannot go on: " in standin._process.said()
         assert "b.parquet" in standin._process.said()
+
+
+def test_without_pace_a_slow_client_is_waited_for_as_long_as_it_reads(tmp_path):
+    """It reads a megabyte a second; to be seen for half a second not to read anything would end it."""
+    path = tmp_path / "ws.jsonl"
+    stamped = {"type": "trade", "symbol": "BTCUSDT", "data": {"_timestamps": {"websocket_sent": 1000}, "text": "x" * 1000}}
+    path.write_text(f"{json.dumps(stamped)}\n" * 8_000, encoding="utf-8")
+
+    async def work():
+        clock, credentials = Clock(Reading(0)), Credentials.made_up("quant")
+        feed = Feed(LogSource(path), clock, credentials, StreamFaults(), paced=False, starts_clock=False, limits=Limits(stall_s=0.5))
+        with listening("127.0.0.1", 0) as found:
+            headers = dict(zip(ACCESS_HEADERS, credentials.cloudflare, strict=True))
+            async with feed.serving(found, None, pytest.fail):
+                where = to_url("ws", "127.0.0.1", found, "/ws/stream/me")
+                async with connect(where, additional_headers=headers, compression=None, ping_interval=None) as client:
+                    await client.recv()
+                    await client.send('{"action": "subscribe", "channels": ["*"]}')
+                    count = 0
+                    async for _ in client:
+                        count += 1
+                        if count % 40 == 0:
+                            await asyncio.sleep(0.04)
+                return count, client.close_code
+
+    assert run(work()) == (8_001, 1000)

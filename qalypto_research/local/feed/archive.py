@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from qalypto_research.clock import from_us
 from qalypto_research.engine.embedded import EmbeddedEngine, EmbeddedSnapshot
+from qalypto_research.errors import ArchiveError
 from qalypto_research.local.feed.messages import PRODUCED, SEEN, Message, to_messages
 from qalypto_research.local.feed.source import AT_ONCE, Piece
 from qalypto_research.local.generator.growth import Growth
@@ -60,6 +61,15 @@ class ArchiveSource:
 
     def read(self, after_us: int, until_us: int) -> Piece | None:
         """Return what was seen after a moment and up to another; see ``Source``."""
+        while True:
+            try:
+                return self._read(after_us, until_us)
+            except ArchiveError:
+                # One file more is left out from now on, where damaged ones are to be.
+                if self._engine.strict:
+                    raise
+
+    def _read(self, after_us: int, until_us: int) -> Piece | None:
         until = self._reach(after_us, until_us)
         if until is None:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ class Listener:
         self._caught_up = asyncio.Event()
         self._caught_up.set()
         self._ending = False
+        self._finishing = False
 
     @property
     def open(self) -> bool:
@@ -146,11 +148,10 @@ class Listener:
 
     def finish(self, code: int, reason: str) -> None:
         """Close the connection once the client has read all that was sent, as long as it goes on reading."""
-        if not self._ending:
-            for payload in self.line.release():
-                self._send([payload])
-            self._ending = True
-            self._start(self._finish(code, reason))
+        if self._ending or self._finishing:
+            return
+        self._finishing = True
+        self._start(self._finish(code, reason))
 
     def let_go(self) -> None:
         """End what it still does."""
@@ -235,6 +236,13 @@ class Listener:
             self._connection.transport.abort()
 
     async def _finish(self, code: int, reason: str) -> None:
+        silent_s = self.line.silent_until_s - self._loop.time()
+        if silent_s > 0:
+            # A silence on purpose outlives the replay; one for good ends with the client alone.
+            await (asyncio.sleep(silent_s) if silent_s < math.inf else self._connection.wait_closed())
+        for payload in self.line.release():
+            self._send([payload])
+        self._ending = True
         try:
             done = await self._while_it_reads(self._all_written()) and await self._while_it_reads(self._connection.close(code, reason))
         except OSError:

@@ -30,25 +30,27 @@ class Line:
         By what the connection is to end now, once it is.
     rate : int or None
         Bytes a second, where it is slow.
+    silent_until_s : float
+        Up to when nothing is sent.
     """
 
     def __init__(self, faults: StreamFaults) -> None:
         self.faults = faults
         self.ending: StreamFault | None = None
         self.rate: int | None = None
-        self._silent_until_s = -math.inf
+        self.silent_until_s = -math.inf
         self._no_heartbeat_until_s = -math.inf
         self._held: list[tuple[int, bytes]] = []
 
     @property
     def clear(self) -> bool:
         """Whether nothing is wrong with it, nor can go wrong: what is sent through it arrives as it is."""
-        over = self._silent_until_s == self._no_heartbeat_until_s == -math.inf
+        over = self.silent_until_s == self._no_heartbeat_until_s == -math.inf
         return over and not self._held and self.ending is None and not self.faults.of(MESSAGE)
 
     def silent(self, now_s: float) -> bool:
         """Whether nothing at all is sent."""
-        return now_s < self._silent_until_s
+        return now_s < self.silent_until_s
 
     def heartless(self, now_s: float) -> bool:
         """Whether no ping is sent, and no pong acknowledged."""
@@ -86,7 +88,7 @@ class Line:
             self.ending = fault
             return []
         if fault.kind == "silence":
-            self._silent_until_s = until
+            self.silent_until_s = until
             return []
         if fault.kind in ("swap", "late"):
             self._held.append((fault.behind if fault.kind == "late" else 1, payload))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from qalypto_research.schema.tables import TABLES
 from qalypto_research.schema.wire import Channel
 
 _NEVER: Final = -1
+_LATEST_MS: Final = 10**13
+"""Beyond it lies no time of a market, but some other number."""
 _NO_JSON: Final = "a log of the stream has one JSON object a line"
 
 
@@ -48,6 +50,7 @@ class LogSource:
         # What comes before the first line that says it, such as a welcome, is due with that.
         self._first_us = found[0]
         self.bounds_us = found[0], found[-1]
+        self._closed = False
         self._left = self._messages()
         self._next: Message | None = next(self._left, None)
 
@@ -58,22 +61,24 @@ class LogSource:
     def read(self, after_us: int, until_us: int) -> Piece | None:
         """Return what was sent after a moment and up to another; see ``Source``."""
         messages: list[Message] = []
-        while self._next is not None and self._next.seen_us <= until_us:
+        while self._next is not None and self._next.seen_us <= until_us and not self._closed:
             if len(messages) >= AT_ONCE and self._next.seen_us > messages[-1].seen_us:
                 return Piece(messages, messages[-1].seen_us)
             if self._next.seen_us > after_us:
                 messages.append(self._next)
             self._next = next(self._left, None)
+        if self._closed:
+            return None
         if self._next is None:
             # Over with the last line, not only at the end of the stretch.
             return Piece(messages, messages[-1].seen_us) if messages else None
         return Piece(messages, until_us)
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._left.close()
+        """Let what is being read come to an end."""
+        self._closed = True
 
-    def _messages(self) -> Generator[Message, None, None]:
+    def _messages(self) -> Iterator[Message]:
         latest = self._first_us
         try:
             with self._path.open("rb") as lines:
@@ -100,9 +105,11 @@ def _read(text: bytes, where: str) -> dict[str, Any]:
 def _sent_us(content: dict[str, Any]) -> int:
     """Return when a message was sent, microseconds since 1970 UTC; -1 where it does not say."""
     try:
-        return int(content["data"]["_timestamps"]["websocket_sent"] * 1000)
+        sent = content["data"]["_timestamps"]["websocket_sent"]
     except (KeyError, TypeError):
         return _NEVER
+    known = isinstance(sent, (int, float)) and not isinstance(sent, bool) and 0 < sent < _LATEST_MS
+    return int(sent * 1000) if known else _NEVER
 
 
 def _route(content: dict[str, Any]) -> Channel:

@@ -74,7 +74,8 @@ class Player:
             except BaseException:
                 following.cancel()
                 raise
-            piece = await following
+            # Where there was nothing more, something may have come meanwhile.
+            piece = await following or await self._read(piece.until_us)
         self._audience.finish(*FINISHED)
 
     async def _read(self, after_us: int) -> Piece | None:

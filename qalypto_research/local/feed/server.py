@@ -33,6 +33,9 @@ from qalypto_research.schema.wire import CONNECTIONS
 PATH: Final = "/ws/stream"
 
 _WRITE_LIMIT: Final = 1 << 20
+_UNPACED_BYTES: Final = 128 << 10
+"""Of what waits in the sockets and in front of them where clients set the pace: with much more there it could not be seen
+that a slow one reads at all, and pings would wait behind it."""
 _STOP_S: Final = 1.0
 _FAILED: Final = (1011, "the replay cannot go on")
 
@@ -91,6 +94,7 @@ class Feed:
         self._credentials = credentials
         self._faults = faults
         self._limits = limits or Limits()
+        self._paced = paced
         self._symbols = source.symbols()
         self._player = Player(source, clock, self.audience, paced=paced, starts_clock=starts_clock)
         self._connections: set[ServerConnection] = set()
@@ -109,6 +113,8 @@ class Feed:
         warn : callable
             Told why the replay cannot go on, where it cannot.
         """
+        if not self._paced:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNPACED_BYTES)  # taken over by what it accepts
         server = serve(
             self._attend,
             sock=listening,
@@ -117,7 +123,7 @@ class Feed:
             compression=None,
             ping_interval=None,
             close_timeout=self._limits.stall_s,
-            write_limit=_WRITE_LIMIT,
+            write_limit=_WRITE_LIMIT if self._paced else _UNPACED_BYTES,
             create_connection=_Accepted,
             server_header=None,
             logger=_log,

@@ -117,6 +117,8 @@ class Growth:
             self._ends_us = int(said)
         elif not self._closed:
             reason = (writer.stderr.read() if writer.stderr is not None else "").strip().splitlines()
+            writer.communicate()
+            self._writer = None  # the next block is for another
             raise ConfigurationError(f"the sample cannot go on in {self._folder}: {reason[-1] if reason else 'its writer stopped'}")
 
 
