@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pandas as pd
@@ -16,7 +17,7 @@ ROOM_FOR_ALL = 10**12
 
 def us(when):
     when = f"{DAY} {when}" if "-" not in when else when
-    return pd.Timestamp(when, tz="UTC").value // 1000
+    return (pd.Timestamp(when, tz="UTC").to_pydatetime() - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
 def message(kind, when, symbol="BTCUSDT", exchange="binance", *, produced=None, **data):

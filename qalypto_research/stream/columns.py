@@ -16,6 +16,8 @@ import pyarrow as pa
 
 Array = npt.NDArray[Any]
 
+_SPARSE: Final = 8
+"""So many times as much room as rows is too much."""
 _LEAST: Final = 1024
 """Rows for which there is room at first."""
 
@@ -36,6 +38,11 @@ class Texts:
     def __init__(self, ends: Array, content: Array) -> None:
         self.ends = ends
         self.bytes = content
+
+    @classmethod
+    def of_bytes(cls, texts: Sequence[bytes]) -> Texts:
+        """Return texts given in UTF-8."""
+        return cls(np.concatenate([[0], np.cumsum(list(map(len, texts)), dtype=np.int64)]), np.frombuffer(b"".join(texts), np.uint8))
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Texts:
@@ -149,13 +156,19 @@ class Columns:
         start = min(view.start + count, view.stop)
         self.dropped += start - view.start
         self._view = View(view.arrays, view.texts, start, view.stop)
+        if self._capacity > _SPARSE * max(len(self._view), _LEAST):
+            # Or what was let go of would take its room for ever.
+            self._view = self._moved(0, {})
 
     def _with_room(self, count: int, texts: Mapping[str, Texts]) -> View:
         """Return what is there, with room behind it."""
         view = self._view
         crowded = any(len(texts[name].bytes) > len(t.bytes) - t.ends[view.stop] for name, t in view.texts.items())
-        if view.stop + count <= self._capacity and not crowded:
-            return view
+        return self._moved(count, texts) if view.stop + count > self._capacity or crowded else view
+
+    def _moved(self, count: int, texts: Mapping[str, Texts]) -> View:
+        """Return what is there in new arrays, with room for twice as much and `count` rows more, whose texts these are."""
+        view = self._view
         left = len(view)
         self._capacity = max(_LEAST, 2 * (left + count))
         arrays = {}
@@ -166,7 +179,8 @@ class Columns:
         for name, text in view.texts.items():
             part = text.part(view.start, view.stop)
             moved[name] = Texts(
-                np.empty(self._capacity + 1, np.int64), np.empty(max(16 * _LEAST, 2 * (len(part.bytes) + len(texts[name].bytes))), np.uint8)
+                np.empty(self._capacity + 1, np.int64),
+                np.empty(max(16 * _LEAST, 2 * (len(part.bytes) + (len(texts[name].bytes) if name in texts else 0))), np.uint8),
             )
             moved[name].ends[: left + 1] = part.ends
             moved[name].bytes[: len(part.bytes)] = part.bytes

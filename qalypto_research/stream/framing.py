@@ -14,8 +14,10 @@ from qalypto_research.schema.tables import Kind
 from qalypto_research.stream.columns import Array, View, to_text_array
 from qalypto_research.stream.rows import NOT_A_NUMBER, NUMBER, SPELLING, TIME, Codes
 
-_RANKS: Final = 1 << 10
-"""More exchanges, or symbols, than there ever are."""
+_KEYS: Final[tuple[Kind, ...]] = ("exchange", "symbol")
+_EXCHANGES: Final = 1 << 8
+_SYMBOLS: Final = 1 << 10
+"""More of them than there are, but so few that they fit into a number together with milliseconds up to 2299."""
 
 
 def to_frame(frame: Frame, views: Sequence[View], codes: dict[Kind, Codes], chosen: Sequence[Array | None]) -> pd.DataFrame:
@@ -33,7 +35,7 @@ def to_frame(frame: Frame, views: Sequence[View], codes: dict[Kind, Codes], chos
         Of each view, the positions of the rows to take; None for all.
     """
     parts = [(view, rows) for view, rows in zip(views, chosen, strict=True) if len(view) and (rows is None or len(rows))]
-    gathered = {name: _gathered(parts, name) for name in (TIME, *_fixed(frame, parts))}
+    gathered = {name: _gathered(parts, name) for name in dict.fromkeys((TIME, *(_KEYS if parts else ()), *_fixed(frame, parts)))}
     order = _order(gathered, parts, codes)
     index = pd.DatetimeIndex(_in_order(gathered[TIME], order).view("datetime64[us]"), name="timestamp").tz_localize("UTC")
     data = {c.name: _column(c, gathered, parts, order, codes) for c in frame.columns}
@@ -63,13 +65,25 @@ def _order(gathered: dict[str, Array], parts: Sequence[tuple[View, Array | None]
     times = gathered[TIME]
     if len(times) < 2:
         return None
-    key = times // 1000 * _RANKS
-    key = (key + _ranks(codes["exchange"])[_gathered(parts, "exchange")]) * _RANKS + _ranks(codes["symbol"])[_gathered(parts, "symbol")]
+    key = _key(times // 1000, *(_ranks(codes[kind])[gathered[kind]] for kind in _KEYS))
     if all(NUMBER in view.arrays for view, _ in parts):
         return _order_of_trades(key, parts)
     if "interval" in gathered:
         return np.lexsort((gathered["interval"], key))
     return None if (key[1:] >= key[:-1]).all() else np.argsort(key, kind="stable")
+
+
+def _key(ms: Array, exchanges: Array, symbols: Array) -> Array:
+    """Return numbers that are in the order of time, exchange and symbol."""
+    if exchanges.max() < _EXCHANGES and symbols.max() < _SYMBOLS:
+        return (ms * _EXCHANGES + exchanges) * _SYMBOLS + symbols
+    order = np.lexsort((symbols, exchanges, ms))
+    changes = np.zeros(len(ms), np.bool_)
+    for values in (ms, exchanges, symbols):
+        changes[1:] |= np.diff(values[order]) != 0
+    key = np.empty(len(ms), np.int64)
+    key[order] = np.cumsum(changes)
+    return key
 
 
 def _ranks(codes: Codes) -> npt.NDArray[np.int64]:
@@ -138,4 +152,4 @@ def _categorical(kind: Kind, values: Array, codes: Codes) -> pd.Categorical:
     if not beyond:
         return pd.Categorical.from_codes(values, dtype=dtype, validate=False)
     place = {name: i for i, name in enumerate(dtype.categories)}
-    return pd.Categorical.from_codes(np.array([place.get(name, -1) for name in names], np.int16)[values], dtype=dtype, validate=False)
+    return pd.Categorical.from_codes(np.array([place.get(name, -1) for name in names], np.int32)[values], dtype=dtype, validate=False)

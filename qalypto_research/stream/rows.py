@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -27,15 +28,18 @@ NUMBER: Final = "id as a number"
 SPELLING: Final = "beginning of the id"
 """Columns by which trades are put in order: a number where the id is one, else the first eight bytes of its spelling."""
 SIDES: Final = ("bids", "asks")
-"""Columns that hold the sides of a book as they came."""
+"""Columns of text that hold the sides of a book as they came."""
 
 NOT_A_NUMBER: Final = np.uint64(2**64 - 1)
 _NAT: Final = np.iinfo(np.int64).min
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_LONGEST_PLAIN: Final = len("2026-03-02 14:01:45.100000")
+_SECONDS: Final = len("2026-03-02 14:01:45")
+_MICROSECONDS: Final = len(".100000")
+_YEARS: Final = (1900, 2299)
+"""What ClickHouse's times reach."""
 
-Arrived = tuple[msgspec.Struct, int]
-"""A message of data, and when it arrived: microseconds since 1970 UTC."""
+Arrived = tuple[msgspec.Struct, int, int]
+"""A message of data, its time floored to the millisecond, and when it arrived: microseconds since 1970 UTC."""
 
 
 class Codes(dict[str, int]):
@@ -73,13 +77,11 @@ def types_of(table: Table) -> tuple[dict[str, Any], list[str]]:
     """Return the columns that rows of `table` have: those of fixed width with their types, and those of text."""
     frame = FRAMES[table.name]
     kept: dict[Kind, Any] = {"time": np.int64, "number": np.float64, "flag": np.bool_}
-    types: dict[str, Any] = {TIME: np.int64} | {c.name: kept.get(c.kind, np.int16) for c in frame.columns if c.kind != "text"}
+    types: dict[str, Any] = {TIME: np.int64} | {c.name: kept.get(c.kind, np.int32) for c in frame.columns if c.kind != "text"}
     types |= dict.fromkeys(STAMPS, np.int64)
     if table is TRADE:
         types |= {NUMBER: np.uint64, SPELLING: np.uint64}
-    if table is ORDERBOOK:
-        types |= dict.fromkeys(SIDES, object)
-    return types, [c.name for c in frame.columns if c.kind == "text"]
+    return types, [*(c.name for c in frame.columns if c.kind == "text"), *(SIDES if table is ORDERBOOK else ())]
 
 
 def to_rows(table: Table, arrived: Sequence[Arrived], codes: dict[Kind, Codes], bad: Callable[[str], None]) -> Rows:
@@ -98,27 +100,29 @@ def to_rows(table: Table, arrived: Sequence[Arrived], codes: dict[Kind, Codes], 
     """
     try:
         return _rows(FRAMES[table.name], arrived, codes)
-    except (BadMessage, ValueError):
+    except Exception:  # noqa: BLE001 - one message that cannot be used must not cost the others
         good = []
         for one in arrived:
             try:
                 _rows(FRAMES[table.name], [one], codes)
-            except (BadMessage, ValueError) as error:
-                bad(f"{table.name}: {error}" if isinstance(error, ValueError) else str(error))
+            except Exception as error:  # noqa: BLE001 - likewise
+                bad(str(error) if isinstance(error, BadMessage) else f"{table.name}: {error}")
             else:
                 good.append(one)
         return _rows(FRAMES[table.name], good, codes)
 
 
 def _rows(frame: Frame, arrived: Sequence[Arrived], codes: dict[Kind, Codes]) -> Rows:
-    data = [message.data for message, _ in arrived]  # type: ignore[attr-defined] # made by msgspec
+    data = [message.data for message, _, _ in arrived]  # type: ignore[attr-defined] # made by msgspec
     stamps = [d.stamps for d in data]
-    arrays: dict[str, Array] = {TIME: to_us([d.timestamp for d in data]) // 1000 * 1000}
+    arrays: dict[str, Array] = {TIME: np.fromiter((at for _, at, _ in arrived), np.int64, len(arrived))}
     texts: dict[str, Texts] = {}
     if frame is ORDERBOOK_TOPS:
         whole = np.array([d.is_snapshot for d in data], np.bool_)
         for name in SIDES:
-            arrays |= _top(name, [getattr(d, name) for d in data], whole)
+            raws = [bytes(getattr(d, name)) for d in data]
+            texts[name] = Texts.of_bytes(raws)
+            arrays |= _top(name.removesuffix("s"), raws, whole)
     for column in frame.columns:
         if column.name in arrays:
             continue
@@ -129,8 +133,8 @@ def _rows(frame: Frame, arrived: Sequence[Arrived], codes: dict[Kind, Codes]) ->
             arrays[column.name] = _array(column, values, codes)
     arrays["exchange_event_time"] = _from_ms([s.exchange_event_time for s in stamps])
     arrays["websocket_sent"] = _from_ms([s.websocket_sent for s in stamps])
-    arrays["producer_received"] = _from_ms([m.producer_received for m, _ in arrived])  # type: ignore[attr-defined]
-    arrays[RECEIVED] = np.fromiter((at for _, at in arrived), np.int64, len(arrived))
+    arrays["producer_received"] = _from_ms([m.producer_received for m, _, _ in arrived])  # type: ignore[attr-defined]
+    arrays[RECEIVED] = np.fromiter((at for _, _, at in arrived), np.int64, len(arrived))
     if frame is TRADES:
         ids = [d.trade_id for d in data]
         arrays[NUMBER] = np.fromiter((_number(text) for text in ids), np.uint64, len(ids))
@@ -145,31 +149,40 @@ def _array(column: FrameColumn, values: list[Any], codes: dict[Kind, Codes]) -> 
         return np.array(values, np.bool_)
     if column.kind == "time":
         return _times(values)
-    return np.fromiter(map(codes[column.kind].__getitem__, values), np.int16, len(values))
+    return np.fromiter(map(codes[column.kind].__getitem__, values), np.int32, len(values))
 
 
 def _times(values: list[str | None]) -> Array:
     """Return times, some of which may be missing; there are few distinct ones."""
-    known = {text: _NAT if text is None else _one_us(text) for text in set(values)}
+    known = {text: _NAT if text is None else to_us(text) for text in set(values)}
     return np.array([known[text] for text in values], np.int64)
 
 
-def to_us(texts: list[str]) -> Array:
-    """Return times as the stream writes them in microseconds since 1970 UTC.
+def to_us(text: str) -> int:
+    """Return a time as the stream writes it in microseconds since 1970 UTC, floored to the millisecond as the tables have it.
 
     Raises
     ------
     ValueError
-        One is no time.
+        It is no time, or none that ClickHouse knows.
     """
-    if all(len(text) <= _LONGEST_PLAIN and text[-1:].isdigit() for text in texts):
-        return np.array(texts, "datetime64[us]").view(np.int64)
-    return np.array([_one_us(text) for text in texts], np.int64)
+    second, rest = text[:_SECONDS], text[_SECONDS:]
+    if not rest:
+        return _second_us(second)
+    if len(rest) == _MICROSECONDS and rest[0] == "." and rest[1:].isdecimal():
+        return _second_us(second) + int(rest[1:4]) * 1000
+    return _us(dt.datetime.fromisoformat(text)) // 1000 * 1000
 
 
-def _one_us(text: str) -> int:
-    moment = dt.datetime.fromisoformat(text)
+@lru_cache(maxsize=4096)
+def _second_us(text: str) -> int:
+    return _us(dt.datetime.fromisoformat(text))
+
+
+def _us(moment: dt.datetime) -> int:
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise ValueError(f"{moment.isoformat()} is beyond {_YEARS[0]} to {_YEARS[1]}")
     return (moment - _EPOCH) // dt.timedelta(microseconds=1)
 
 
@@ -186,11 +199,8 @@ def _number(text: str) -> int:
     return int(NOT_A_NUMBER)
 
 
-def _top(side: str, raws: list[msgspec.Raw], whole: Array) -> dict[str, Array]:
-    """Return a side of each book as it came, and its best price and size; the first level of an update is not the best."""
+def _top(side: str, raws: list[bytes], whole: Array) -> dict[str, Array]:
+    """Return the best price and size of a side of each book; the first level of an update is not the best."""
     best = [levels[0] if levels else (np.nan, np.nan) for levels in map(decode_levels, raws)]
-    kept = np.empty(len(raws), object)
-    kept[:] = raws
     top = np.where(whole[:, None], np.array(best, np.float64).reshape(-1, 2), np.nan)
-    name = side.removesuffix("s")
-    return {side: kept, f"{name}_price": top[:, 0], f"{name}_size": top[:, 1]}
+    return {f"{side}_price": top[:, 0], f"{side}_size": top[:, 1]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Collection
 from typing import Final
@@ -16,10 +17,11 @@ from qalypto_research.stream.candles import Candles
 from qalypto_research.stream.columns import Array, View
 from qalypto_research.stream.decoding import MESSAGES
 from qalypto_research.stream.framing import to_frame
-from qalypto_research.stream.rows import FRAMES, TIME, Codes
+from qalypto_research.stream.rows import FRAMES, TIME, Codes, to_us
 from qalypto_research.stream.ticks import Ticks
 
 _TABLE_OF: Final = {kind: TABLES[name] for name, kind in MESSAGES.items()}
+_EXAMPLE: Final = 200
 _PART: Final = 8
 """What part of the largest buffer is let go of where all together are too large."""
 
@@ -27,7 +29,7 @@ Buffer = Ticks | Candles
 
 
 class Store:
-    """Keeps messages as rows, within bounds. One thread puts in; any may ask.
+    """Keeps messages as rows, within bounds. One thread puts in and tidies; any may ask.
 
     Parameters
     ----------
@@ -39,11 +41,14 @@ class Store:
     Attributes
     ----------
     bad : Counter
-        Messages that made no row, by what was wrong.
+        Messages that made no row, by type; `wrong` has an example of each.
     """
 
     def __init__(self, *, keep_us: int, max_bytes: int) -> None:
         self.bad: Counter[str] = Counter()
+        self.wrong: dict[str, str] = {}
+        self._latest_us = 0
+        self._counting = threading.Lock()
         self._keep_us = keep_us
         self._max_bytes = max_bytes
         kinds: tuple[Kind, ...] = ("exchange", "symbol", "side", "interval")
@@ -53,11 +58,18 @@ class Store:
     def put(self, message: msgspec.Struct, received_us: int) -> None:
         """Take a message of data, as `decoding` returns it, that arrived at a moment: microseconds since 1970 UTC."""
         table = _TABLE_OF[type(message)]
-        symbol = message.data.symbol  # type: ignore[attr-defined] # made by msgspec
-        buffer = self._buffers.get((table.name, symbol))
+        data = message.data  # type: ignore[attr-defined] # made by msgspec
+        try:
+            at_us = to_us(data.timestamp)
+        except ValueError as error:
+            self._note(f"{table.name}: {error}")
+            return
+        # A clock that was set back must not make rows look older than those before them.
+        self._latest_us = max(self._latest_us, received_us)
+        buffer = self._buffers.get((table.name, data.symbol))
         if buffer is None:
-            buffer = self._added(table, symbol)
-        buffer.put((message, received_us))
+            buffer = self._added(table, data.symbol)
+        buffer.put((message, at_us, self._latest_us))
 
     def _added(self, table: Table, symbol: str) -> Buffer:
         made: Buffer = Candles(self._codes, self._note) if table is KLINE else Ticks(table, self._codes, self._note)
@@ -66,21 +78,25 @@ class Store:
         return made
 
     def _note(self, wrong: str) -> None:
-        self.bad[wrong] += 1
+        """Count a message that makes no row; whoever looks may meet one, too."""
+        kind = wrong.partition(":")[0]
+        with self._counting:
+            self.bad[kind] += 1
+            self.wrong[kind] = wrong[:_EXAMPLE]
 
     def tidy(self, now_us: int) -> None:
         """Let go of what is older than it may be, and of the oldest rows of the largest buffers where all are too large."""
         for buffer in self._buffers.values():
             buffer.drop_before(now_us - self._keep_us)
+        self._buffers = {key: buffer for key, buffer in self._buffers.items() if len(buffer)}
         sizes = {key: buffer.nbytes for key, buffer in self._buffers.items()}
         while sum(sizes.values()) > self._max_bytes:
             largest = max(sizes, key=sizes.__getitem__)
             buffer = self._buffers[largest]
-            before = sizes[largest]
-            buffer.drop(max(1, len(buffer.view()) // _PART))
-            sizes[largest] = buffer.nbytes
-            if sizes[largest] >= before:
+            buffer.drop(max(1, len(buffer) // _PART))
+            if buffer.nbytes >= sizes[largest]:
                 break
+            sizes[largest] = buffer.nbytes
 
     @property
     def nbytes(self) -> int:
@@ -114,7 +130,8 @@ class Store:
         final : bool
             Of candles, the closed ones alone.
         """
-        views = [b.view() for (name, symbol), b in self._buffers.items() if name == table.name and (symbols is None or symbol in symbols)]
+        buffers = [b for (name, symbol), b in self._buffers.items() if name == table.name and (symbols is None or symbol in symbols)]
+        views = [view for buffer in buffers for view in buffer.views()]
         chosen = [self._chosen(view, exchanges, intervals, since_us, final=final) for view in views]
         return to_frame(live(FRAMES[table.name]), views, self._codes, chosen)
 
@@ -125,7 +142,8 @@ class Store:
         wanted = np.ones(len(view), np.bool_)
         for kind, names in (("exchange", exchanges), ("interval", intervals)):
             if names is not None and kind in view.arrays:
-                codes = [code for name, code in self._codes[kind].items() if name in names]  # type: ignore[index] # a kind of names
+                known = self._codes[kind]  # type: ignore[index] # a kind of names
+                codes = [known[name] for name in names if name in known]
                 wanted &= np.isin(view.column(kind), codes)
         if since_us is not None:
             wanted &= view.column(TIME) >= since_us

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -11,14 +10,20 @@ import numpy as np
 
 from qalypto_research.schema.tables import TRADE, Kind, Table
 from qalypto_research.stream.columns import Columns, View
-from qalypto_research.stream.rows import RECEIVED, Arrived, Codes, to_rows, types_of
+from qalypto_research.stream.rows import RECEIVED, Arrived, Codes, Rows, to_rows, types_of
 
 AT_ONCE: Final = 512
 """Messages that are turned into rows together."""
 
+_BYTES_OF_ID: Final = 150
+_BYTES_OF_MESSAGE: Final = 1_000
+
 
 class Ticks:
-    """Keeps what arrives until it is let go of. One thread puts in; any may look.
+    """Keeps what arrives until it is let go of.
+
+    One thread puts in and lets go. Any thread may look: it takes the rows and what has arrived since as they were published
+    together, and makes rows of the latter for itself, so that it changes nothing and may be interrupted anywhere.
 
     Parameters
     ----------
@@ -36,62 +41,57 @@ class Ticks:
     """
 
     def __init__(self, table: Table, codes: dict[Kind, Codes], bad: Callable[[str], None]) -> None:
-        types, texts = types_of(table)
         self.table = table
         self.repeated = 0
         self._codes = codes
         self._bad = bad
-        self._columns = Columns(types, texts)
-        self._pending: list[Arrived] = []
-        self._lock = threading.Lock()
+        self._columns = Columns(*types_of(table))
+        # Replaced as a whole, the list only ever added to: whoever has read it sees each message once.
+        self._published: tuple[View, list[Arrived]] = (self._columns.view, [])
         self._ids: set[str] = set()
         # By row, "" where it has no id: what is let go of may come again.
         self._order: deque[str] = deque()
 
     def put(self, message: Arrived) -> None:
         """Take a message."""
-        self._pending.append(message)
-        if len(self._pending) >= AT_ONCE:
+        if self.table is TRADE:
+            key = _key(message)
+            if key in self._ids:
+                self.repeated += 1
+                return
+            if key:
+                self._ids.add(key)
+        pending = self._published[1]
+        pending.append(message)
+        if len(pending) >= AT_ONCE:
             self.flush()
 
     def flush(self) -> None:
         """Turn what has arrived into rows."""
-        with self._lock:
-            # Whoever puts in goes on meanwhile: what is taken is taken from the front, at once.
-            arrived = self._pending[: len(self._pending)]
-            left = arrived
-            while left:
-                left = self._append(left)
-            del self._pending[: len(arrived)]
-
-    def _append(self, arrived: list[Arrived]) -> list[Arrived]:
-        """Put messages behind those that are there, and return those to try again.
-
-        They are trades that were taken for repetitions of one that has then turned out to be no row.
-        """
-        fresh, again = self._without_repeated(arrived) if self.table is TRADE else (arrived, [])
-        rows = to_rows(self.table, fresh, self._codes, self._bad)
+        pending = self._published[1]
+        rows = to_rows(self.table, pending, self._codes, self._bad)
         if rows.arrived:
             self._columns.append(rows.arrays, rows.texts)
         if self.table is TRADE:
-            keys = list(map(_key, rows.arrived))
-            self._order.extend(keys)
-            self._ids.update(filter(None, keys))
-            again = [one for one in again if _key(one) not in self._ids]
-        self.repeated += len(arrived) - len(fresh) - len(again)
-        return again
+            self._order.extend(map(_key, rows.arrived))
+            if len(rows.arrived) < len(pending):
+                self._ids.difference_update({_key(one) for one in pending} - {_key(one) for one in rows.arrived})
+        self._published = (self._columns.view, [])
 
-    def view(self) -> View:
-        """Return all rows there are, those that have just arrived among them."""
-        if self._pending:
-            self.flush()
-        return self._columns.view
+    def views(self) -> list[View]:
+        """Return all rows there are: those that were made before, and those of what has arrived since."""
+        view, pending = self._published
+        arrived = pending[: len(pending)]
+        return [view, _view_of(self.table, to_rows(self.table, arrived, self._codes, lambda _: None))] if arrived else [view]
+
+    def __len__(self) -> int:
+        view, pending = self._published
+        return len(view) + len(pending)
 
     @property
     def nbytes(self) -> int:
-        """Bytes its rows take, near enough."""
-        self.view()
-        return self._columns.nbytes
+        """Bytes that it all takes, near enough."""
+        return self._columns.nbytes + _BYTES_OF_ID * len(self._order) + _BYTES_OF_MESSAGE * len(self._published[1])
 
     @property
     def dropped(self) -> int:
@@ -100,30 +100,25 @@ class Ticks:
 
     def drop_before(self, moment_us: int) -> None:
         """Let go of what arrived before a moment."""
-        self.drop(int(np.searchsorted(self.view().column(RECEIVED), moment_us)))
+        self.flush()
+        self.drop(int(np.searchsorted(self._columns.view.column(RECEIVED), moment_us)))
 
     def drop(self, count: int) -> None:
         """Let go of so many of the rows that came first."""
         if not count:
             return
-        with self._lock:
-            before = self._columns.dropped
-            self._columns.drop(count)
-            if self.table is TRADE:
-                for _ in range(self._columns.dropped - before):
-                    self._ids.discard(self._order.popleft())
+        before = self._columns.dropped
+        self._columns.drop(count)
+        for _ in range(self._columns.dropped - before if self.table is TRADE else 0):
+            self._ids.discard(self._order.popleft())
+        self._published = (self._columns.view, self._published[1])
 
-    def _without_repeated(self, arrived: list[Arrived]) -> tuple[list[Arrived], list[Arrived]]:
-        """Return the trades whose id has not come before, and the others."""
-        fresh, others, keys = [], [], set()
-        for one in arrived:
-            key = _key(one)
-            if key and (key in self._ids or key in keys):
-                others.append(one)
-                continue
-            keys.add(key)
-            fresh.append(one)
-        return fresh, others
+
+def _view_of(table: Table, rows: Rows) -> View:
+    """Return rows that stand by themselves."""
+    columns = Columns(*types_of(table))
+    columns.append(rows.arrays, rows.texts)
+    return columns.view
 
 
 def _key(arrived: Arrived) -> str:

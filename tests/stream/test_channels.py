@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qalypto_research.schema.wire import Channel
-from qalypto_research.stream.channels import distinct, planned, wanted_of
+from qalypto_research.stream.channels import covered, distinct, planned
 
 SYMBOLS = ("btcusdt", "ethusdt", "solusdt")
 ALL = [
@@ -50,8 +50,21 @@ def test_it_covers_all_that_is_wanted_within_the_limit(wanted, most, other):
     wanted = channels(*wanted)
     plan = planned(wanted, most)
     assert 1 <= len(plan) <= most
-    assert all(wanted_of(plan, c) for c in wanted)
+    assert all(covered(c, plan) for c in wanted)
     assert distinct(plan) == plan
     if len(distinct(wanted)) <= most:
         # Nothing wider than what was asked for.
-        assert wanted_of(plan, Channel.parse(other)) == wanted_of(wanted, Channel.parse(other))
+        assert covered(Channel.parse(other), plan) == covered(Channel.parse(other), wanted)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most", "refused", "expected"),
+    [
+        (["trade:btcusdt", "trade:ethusdt", "ticker:btcusdt"], 2, {"trade"}, ["*"]),
+        (["trade:btcusdt", "trade:ethusdt", "ticker:btcusdt"], 2, {"trade", "*"}, ["trade:btcusdt", "trade:ethusdt"]),
+        (["trade:btcusdt", "ticker", "kline"], 1, {"*", "ticker"}, ["trade:btcusdt"]),
+        (["ticker"], 50, {"ticker"}, []),
+    ],
+)
+def test_what_was_refused_is_not_planned(wanted, most, refused, expected):
+    assert texts(planned(channels(*wanted), most, refused)) == expected

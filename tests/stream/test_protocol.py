@@ -51,7 +51,7 @@ class Client:
         return self.did(self.protocol.told(content, self.now))
 
     def heard(self):
-        return self.did(self.protocol.heard(self.now))
+        self.protocol.heard(self.now)
 
     def lost(self, reason="cut", **more):
         return self.did(self.protocol.lost(Loss(reason, **more), self.now))
@@ -128,7 +128,7 @@ def test_data_is_a_confirmation_where_there_is_no_other():
     client.opened()
     client.told(**WELCOME)
     client.now = 3.0
-    assert client.heard() == []
+    client.heard()
     assert client.at(9.9) == []
     assert client.at(10.0) == [("live", "trade")]
 
@@ -143,14 +143,80 @@ def test_without_a_confirmation_and_without_data_the_connection_is_replaced():
     assert client.at(11.0) == ["open"]
 
 
-def test_a_channel_that_is_not_confirmed_with_the_others_is_refused():
+def test_a_channel_that_is_not_confirmed_with_the_others_is_told_and_asked_for_on_the_next_connection():
     client = Client("trade", "ticker")
     client.start()
     client.opened()
     client.told(**WELCOME)
-    assert client.told(type="subscribed", channels=["trade"]) == [("live", "trade"), ("refused", "ticker: the server did not confirm it")]
-    assert client.protocol.refused == {"ticker": "the server did not confirm it"}
+    assert client.told(type="subscribed", channels=["trade"]) == [("live", "trade"), ("unconfirmed", "ticker")]
+    assert client.protocol.refused == {}
     assert client.at(20) == []
+    client.lost()
+    client.at(21.0)
+    client.opened()
+    assert client.told(**WELCOME) == [subscribe("trade", "ticker")]
+
+
+def test_a_confirmation_in_other_letters_is_one():
+    client = Client("trade:btcusdt")
+    client.start()
+    client.opened()
+    client.told(**WELCOME)
+    assert client.told(type="subscribed", channels=["trade:BTCUSDT"], error=None) == [("live", "trade:btcusdt")]
+
+
+def test_an_answer_to_something_else_answers_nothing():
+    client = Client("kline:1m:btcusdt")
+    client.start()
+    client.opened()
+    client.told(**WELCOME)
+    assert client.told(type="unsubscribed", channels=["kline:1m:btcusdt"]) == []
+    assert client.told(type="subscribed", channels=["ticker:ethusdt"]) == []
+    assert client.told(type="subscribed", channels=["kline:1m:btcusdt"]) == [("live", "kline:1m:btcusdt")]
+
+
+def test_unsubscribing_needs_no_answer():
+    client = Client("trade", "ticker").live()
+    assert client.want("trade") == [unsubscribe("ticker")]
+    assert client.at(10.0) == []
+    assert client.want("trade", "kline") == [subscribe("kline")]
+
+
+def test_what_the_server_said_is_the_reason_where_it_gave_no_answer():
+    client = Client("trade")
+    client.start()
+    client.opened()
+    client.told(**WELCOME)
+    client.told(error="Forbidden.")
+    assert client.at(10.0) == ["close", ("lost", "no answer to subscribe but: Forbidden.; trying again in 1.0 s")]
+
+
+def test_starting_twice_or_after_the_end_does_nothing():
+    client = Client("trade").live()
+    assert client.start() == []
+    client.did(client.protocol.stop())
+    assert client.start() == []
+    assert client.protocol.state == "stopped"
+
+
+def test_wanting_nothing_is_no_failure():
+    client = Client("trade")
+    client.start()
+    client.opened()
+    client.told(**WELCOME)
+    assert client.want() == []
+    assert client.told(error="Unknown channel: trade.") == [("refused", "trade: Unknown channel: trade.")]
+    assert client.protocol.state == "connecting"
+
+
+def test_data_that_is_told_of_late_makes_it_speak_no_sooner():
+    client = Client("trade").live()
+    for _ in range(9):
+        client.protocol.ask_status(client.now)
+    client.now = 1.5
+    client.protocol.heard(1.05)
+    assert client.did(client.protocol.tick(client.now)) == [STATUS] * 5
+    assert client.protocol.due_s >= 2.6
 
 
 def test_answers_nobody_waits_for_change_nothing():
@@ -159,7 +225,11 @@ def test_answers_nobody_waits_for_change_nothing():
     assert client.told(type="unsubscribed", channels=["trade"]) == []
     assert client.told(type="pong") == client.told(type="pong_ack") == []
     assert client.told(type="liquidation") == [("unknown", "liquidation")]
+    assert client.told(type="liquidation") == []  # once is enough
     assert client.told() == [("unknown", "None")]
+    for n in range(2_000):
+        client.told(type=f"type {n}")
+    assert len(client.protocol._told_unknown) == 1_000
 
 
 # --- Heartbeat -----------------------------------------------------------------------------------------------------
@@ -304,7 +374,8 @@ def test_questions_and_pongs_of_a_lost_connection_are_not_sent_on_the_next():
 def test_what_comes_between_two_connections_is_nothing():
     client = Client("trade").live()
     client.lost()
-    assert client.told(type="ping") == client.heard() == client.lost("again") == []
+    client.heard()
+    assert client.told(type="ping") == client.lost("again") == []
     assert client.did(client.protocol.ask_status(client.now)) == []
     assert client.want("ticker") == []
     assert client.at(0.5) == []
@@ -399,6 +470,15 @@ def test_a_rate_limit_error_waits_a_second_and_asks_again():
     assert client.at(1.5) == [PONG, subscribe("trade")]
 
 
+def test_a_status_that_may_have_been_refused_is_asked_for_again():
+    client = Client("trade").live()
+    client.did(client.protocol.ask_status(client.now))
+    client.told(**RATE_LIMITED)
+    client.told(**RATE_LIMITED)
+    assert client.at(0.9) == []
+    assert client.at(1.0) == [STATUS]
+
+
 def test_a_pong_that_may_have_been_refused_is_sent_again():
     client = Client("trade").live()
     assert client.told(type="ping") == [PONG]
@@ -467,14 +547,29 @@ def test_a_status_is_told():
     assert json.loads(detail) == json.loads(docs.STATUS)
 
 
-def test_a_wider_channel_that_is_refused_is_not_asked_for_for_ever():
-    client = Client("trade:btcusdt", "trade:ethusdt", "ticker:btcusdt")
+def limited(client, most):
+    """Connect to a server that allows so many subscriptions."""
     client.start()
     client.opened()
-    assert client.told(type="connected", connection_guidelines={"rate_limits": {"max_subscriptions_per_connection": 2}}) == [
-        subscribe("ticker:btcusdt", "trade")
-    ]
+    return client.told(type="connected", connection_guidelines={"rate_limits": {"max_subscriptions_per_connection": most}})
+
+
+def test_where_a_wider_channel_is_refused_as_many_as_fit_come_and_the_others_are_told():
+    client = Client("trade:btcusdt", "trade:ethusdt", "ticker:btcusdt")
+    assert limited(client, 2) == [subscribe("ticker:btcusdt", "trade")]
     assert client.told(error="Unknown channel: trade.")[1:] == [subscribe("ticker:btcusdt")]
     assert client.told(type="subscribed", channels=["ticker:btcusdt"])[1:] == [subscribe("trade")]
-    assert client.told(error="Unknown channel: trade.") == [("refused", "trade: Unknown channel: trade.")]
-    assert client.at(20.0) == []
+    assert client.told(error="Unknown channel: trade.") == [("refused", "trade: Unknown channel: trade."), subscribe("*")]
+    refused = client.told(error="Unknown channel: *.")
+    assert [what for what, _ in refused[:2]] == ["refused", "refused"]
+    assert refused[1][1] == "ticker:btcusdt: there is no room for it beside the others, and * was refused"
+    assert refused[2:] == [unsubscribe("ticker:btcusdt")] or refused[2:] == [subscribe("trade:btcusdt")]
+
+
+def test_where_nothing_wider_is_to_be_had_it_does_not_hang():
+    client = Client("trade:btcusdt", "ticker:btcusdt", "orderbook:btcusdt")
+    assert limited(client, 2) == [subscribe("*")]
+    told = client.told(error="Unknown channel: *.")
+    assert told[-1] == subscribe("trade:btcusdt", "ticker:btcusdt")
+    assert client.told(type="subscribed", channels=["trade:btcusdt", "ticker:btcusdt"]) == [("live", "ticker:btcusdt, trade:btcusdt")]
+    assert client.protocol.refused["orderbook:btcusdt"].startswith("there is no room for it")

@@ -69,14 +69,14 @@ def listen():
     """Return a function that listens to a stand-in."""
     opened = []
 
-    def start(standin, channels=TRADES, *, limits=None, **changed):
+    def start(standin, channels=TRADES, *, limits=None, fails=False, **changed):
         account = {"cf_access_client_id": None, "cf_access_client_secret": None}
         account |= dict(zip(account, standin.stream_headers.values(), strict=True))
         given = {"username": "quant", "password": "x", "stream_url": standin.stream_url, "ca_file": standin.ca_file} | account | changed
         heard = Heard()
         access = Settings.read({name: value for name, value in given.items() if value is not None}).stream_access()
         protocol = Protocol(jitter=lambda: 0.5, limits=limits)
-        transport = Transport(access, protocol, data=heard.data, told=heard.tell, bad=heard.wrong)
+        transport = Transport(access, protocol, data=(lambda _: 1 // 0) if fails else heard.data, told=heard.tell, bad=heard.wrong)
         opened.append(transport)
         transport.start(channels)
         return transport, heard, protocol
@@ -167,9 +167,10 @@ def test_nobody_there(listen, standin):
 
 def test_a_silent_socket_is_found_and_replaced(standin, listen):
     standin.fault("silence", after=10, times=1)
-    _, heard, _ = listen(standin, limits=Limits(silent_s=0.6, answer_s=0.6))
-    heard.until(lambda h: h.whats() == ["live", "stale", "lost", "live"] and len(h.ids) > 30)
-    assert heard.told[2][1].startswith("silent for 1 s")
+    _, heard, _ = listen(standin, limits=Limits(silent_s=1.0, answer_s=1.0))
+    heard.until(lambda h: h.whats()[-1:] == ["live"] and "lost" in h.whats() and len(h.ids) > 30)
+    assert "stale" in heard.whats()
+    assert dict(heard.told)["lost"].startswith("silent for ")
 
 
 def test_bad_messages_are_counted_and_the_rest_goes_on(standin, listen):
@@ -179,7 +180,7 @@ def test_bad_messages_are_counted_and_the_rest_goes_on(standin, listen):
     _, heard, _ = listen(standin)
     heard.until(lambda h: len(h.ids) > 60)
     assert len(heard.bad) == 6
-    assert heard.whats() == ["live", "unknown", "unknown", "error"]
+    assert heard.whats() == ["live", "unknown", "error"]
     missing = set(range(heard.ids[0], heard.ids[-1] + 1)) - set(heard.ids)
     assert len(missing) == 8
 
@@ -235,3 +236,39 @@ def test_no_log_holds_a_secret(standin, listen, caplog):
     heard.until(lambda h: h.ids)
     secrets = list(standin.stream_headers.values())
     assert not [record for record in caplog.records if any(secret in record.getMessage() for secret in secrets)]
+
+
+@pytest.mark.parametrize("value", ["se\ncret", "se…cret", "trailing\n"])
+def test_a_token_that_cannot_be_sent_is_the_end_and_does_not_show(standin, listen, value):
+    _, heard, protocol = listen(standin, cf_access_client_secret=value)
+    heard.until(lambda h: h.told)
+    assert heard.whats() == ["failed"]
+    assert protocol.reason.startswith("the header CF-Access-Client-Secret cannot be sent as it is; check QALYPTO_CF_ACCESS_CLIENT_ID")
+    assert value.strip() not in str(heard.told)
+
+
+def test_the_loopback_is_reached_without_the_environments_proxy(standin, listen, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    _, heard, _ = listen(standin)
+    heard.until(lambda h: h.ids)
+
+
+def test_what_fails_behind_it_is_no_fault_of_the_connections(standin, listen):
+    _, heard, protocol = listen(standin, fails=True)
+    heard.until(lambda h: len(h.bad) > 20)
+    assert heard.whats() == ["live"]
+    assert "ZeroDivisionError" in heard.bad[0]
+    assert protocol.state == "live"
+
+
+def test_stopping_before_it_has_begun_and_at_once(standin, listen):
+    for _ in range(20):
+        transport, _, protocol = listen(standin)
+        transport.stop()
+        assert not transport.running
+        assert protocol.state == "stopped"
+    access = Settings.read({"username": "q", "password": "x", "cf_access_client_id": "a", "cf_access_client_secret": "b"}).stream_access()
+    never = Transport(access, Protocol(jitter=lambda: 0.5), data=print, told=print, bad=print)
+    never.stop()
+    assert not never.running
