@@ -146,6 +146,13 @@ def test_sixty_seconds_after_a_ping_without_a_pong_or_three_missed_is_the_end(ta
     assert not talk.server.gone(1079.999)
 
 
+def test_three_missed_pongs_are_the_end_though_the_first_ping_was_late(talk):
+    talk.now_s = 1025.0
+    assert talk.server.ping(talk.now_s, talk.now_us) is not None
+    # Sixty seconds after the first would be 1085.
+    assert talk.pings(2000.0) == ([1040.0, 1060.0], 1080.0)
+
+
 def test_a_pong_at_the_last_moment_answers_all(talk):
     assert talk.pings(1079.0) == ([1020.0, 1040.0, 1060.0], None)
     talk.now_s = 1079.999
