@@ -109,7 +109,7 @@ def test_times_with_microseconds_are_floored_as_history_has_them():
         trade("12:00:00.000999"),
         trade("12:00:00"),
         trade("2026-03-02T12:00:00.5Z"),
-        trade("2026-03-02 13:00:00.250000+01:00"),
+        trade("2026-03-02 13:00:00.250999+01:00"),
     ).frame(TRADE)
     assert [t.microsecond for t in frame.index] == [0, 0, 250_000, 500_000, 999_000]
     assert {t.floor("s") for t in frame.index} == {pd.Timestamp("2026-03-02 12:00", tz="UTC")}

@@ -26,9 +26,8 @@ _UNNUMBERED: Final = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How many rows were seen in each second of a stretch of time, as long as the files stay those of `database`."""
+    """How many rows were seen in each second of a stretch of time, when it was counted."""
 
-    database: str
     after_us: int
     until_us: int
     counts: list[tuple[int, int]]
@@ -51,7 +50,7 @@ class ArchiveSource:
     def __init__(self, engine: EmbeddedEngine, growth: Growth | None = None) -> None:
         self._engine = engine
         self._growth = growth
-        self._plan = _Plan("", 0, 0, [])
+        self._plan = _Plan(0, 0, [])
         with engine.pinned() as catalog:
             self._symbols = {s.symbol.upper() for s in catalog.series()}
 
@@ -92,13 +91,13 @@ class ArchiveSource:
         return None if bounds is None or bounds[1] <= after_us else min(until_us, bounds[1])
 
     def _planned(self, after_us: int, until_us: int) -> _Plan:
-        """Return in which seconds from a moment on rows were seen, and how many; counted anew where the files have changed."""
-        with self._engine.pinned() as catalog:
-            database = catalog.database
-        plan = self._plan
-        if plan.database != database or not plan.after_us <= after_us < plan.until_us:
-            self._plan = plan = _Plan(database, after_us, until_us, self._counted(after_us, until_us))
-        return plan
+        """Return in which seconds from a moment on rows were seen, and how many.
+
+        It says how much is read at once, not what: a file that has come since is read all the same.
+        """
+        if not self._plan.after_us <= after_us < self._plan.until_us:
+            self._plan = _Plan(after_us, until_us, self._counted(after_us, until_us))
+        return self._plan
 
     def _counted(self, after_us: int, until_us: int) -> list[tuple[int, int]]:
         with self._engine.snapshot(from_us(until_us)) as snapshot:
