@@ -12,6 +12,7 @@ from archives import trade, utc, write
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from qalypto_research.errors import InputError
+from qalypto_research.local.testing import StandIn
 
 COUNT = 36_000
 
@@ -25,10 +26,18 @@ def archive(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="module")
+def running(archive):
+    """Yield a stand-in that plays. All tests share it: each hears on from where the last has left off."""
+    with StandIn(archive, at="2026-03-02 12:00:00", http=True, history=False) as started:
+        yield started
+
+
 @pytest.fixture
-def standin(qalypto_standin, archive):
-    """Return a stand-in that plays, without faults. All tests share it: each hears on from where the last has left off."""
-    return qalypto_standin(archive, at="2026-03-02 12:00:00", http=True, history=False)
+def standin(running):
+    """Return the stand-in, without faults."""
+    running.heal()
+    return running
 
 
 def hear(standin, listen, most, channels=("trade",), **options):

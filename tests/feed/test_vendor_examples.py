@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import websockets
 
+from qalypto_research.local.testing import StandIn
+
 # The documentation's `extra_headers` is `additional_headers` today; what the programs are told to connect to, and the
 # words by which they end, are ours.
 CONNECT = """
@@ -155,8 +157,15 @@ def lines_until(process, done):
     raise AssertionError(f"the client ended:\n{process.stderr.read()}")
 
 
-def test_the_first_example_prints_trades_quotes_and_candles(qalypto_standin, start):
-    client = start(CONNECT, qalypto_standin("sample", at="2026-03-02 13:10", http=True, history=False))
+@pytest.fixture
+def standin():
+    """Yield a stand-in over the sample, which plays once somebody listens."""
+    with StandIn("sample", http=True, history=False) as started:
+        yield started
+
+
+def test_the_first_example_prints_trades_quotes_and_candles(standin, start):
+    client = start(CONNECT, standin)
     lines = lines_until(
         client, lambda lines: all(any(word in line for line in lines) for word in ("'trade_id'", "'bid_price'", "'is_final'"))
     )
@@ -164,11 +173,10 @@ def test_the_first_example_prints_trades_quotes_and_candles(qalypto_standin, sta
     assert lines[1] == "[None] None: {}"  # subscribed
     data = [line for line in lines[2:] if "'price'" in line]
     assert all(line.startswith(("[binance] ", "[bitget] ", "[bybit] ", "[okx] ")) for line in lines[2:])
-    assert "USDT: {'_timestamps': {'websocket_sent': 17724570" in data[0]
+    assert "USDT: {'_timestamps': {'websocket_sent': 17724564" in data[0]
 
 
-def test_the_second_example_comes_back_after_each_loss(qalypto_standin, start):
-    standin = qalypto_standin("sample", at="2026-03-02 13:20", http=True, history=False)
+def test_the_second_example_comes_back_after_each_loss(standin, start):
     standin.fault("drop", after=20, times=2)
     client = start(RECONNECT, standin)
     lines = lines_until(client, lambda lines: sum("Connected" in line for line in lines) == 3 and len(lines) > 100)

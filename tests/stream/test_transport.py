@@ -11,7 +11,7 @@ import pytest
 from archives import trade, utc, write
 
 from qalypto_research.config import Settings
-from qalypto_research.local.testing import qalypto_standin  # noqa: F401 - the fixture
+from qalypto_research.local.testing import StandIn
 from qalypto_research.schema.wire import Channel
 from qalypto_research.stream.actions import Limits
 from qalypto_research.stream.protocol import Protocol
@@ -30,9 +30,17 @@ def archive(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="module")
+def running(archive):
+    with StandIn(archive, at="2026-03-02 12:00:00", http=True, history=False) as started:
+        yield started
+
+
 @pytest.fixture
-def standin(qalypto_standin, archive):  # noqa: F811
-    return qalypto_standin(archive, at="2026-03-02 12:00:00", http=True, history=False)
+def standin(running):
+    """Return a stand-in that plays, without faults."""
+    running.heal()
+    return running
 
 
 class Heard:
@@ -97,12 +105,13 @@ def test_it_comes_up_and_what_is_sent_is_handed_on_without_a_hole(standin, liste
     assert protocol.state == "stopped"
 
 
-def test_over_tls_the_certificate_is_checked(qalypto_standin, archive, listen):  # noqa: F811
-    secure = qalypto_standin(archive, at="2026-03-02 12:00:00", history=False)
-    _, heard, _ = listen(secure)
-    heard.until(lambda h: h.ids)
-    _, heard, protocol = listen(secure, ca_file=None)
-    heard.until(lambda h: "failed" in h.whats())
+def test_over_tls_the_certificate_is_checked(archive, listen):
+    with StandIn(archive, at="2026-03-02 12:00:00", history=False) as secure:
+        transport, heard, _ = listen(secure)
+        heard.until(lambda h: h.ids)
+        transport.stop()
+        _, heard, protocol = listen(secure, ca_file=None)
+        heard.until(lambda h: "failed" in h.whats())
     assert protocol.reason.startswith("the certificate is not trusted")
     assert "QALYPTO_CA_FILE" in protocol.reason
 
@@ -209,10 +218,11 @@ def test_the_server_is_asked_for_its_status(standin, listen):
     assert '"subscriptions": ["trade:btcusdt"]' in dict(heard.told)["status"]
 
 
-def test_a_replay_that_ends_is_not_tried_again(tmp_path, qalypto_standin, listen):  # noqa: F811
+def test_a_replay_that_ends_is_not_tried_again(tmp_path, listen):
     write(tmp_path, "trade", [trade(f"12:00:0{n}", trade_id=str(n)) for n in range(5)])
-    _, heard, protocol = listen(qalypto_standin(tmp_path, at="2026-03-02 12:00:00", speed=0, http=True, history=False))
-    heard.until(lambda h: "finished" in h.whats())
+    with StandIn(tmp_path, at="2026-03-02 12:00:00", speed=0, http=True, history=False) as ending:
+        _, heard, protocol = listen(ending)
+        heard.until(lambda h: "finished" in h.whats())
     assert heard.ids == [1, 2, 3, 4]
     assert protocol.state == "finished"
 
