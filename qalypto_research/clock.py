@@ -17,7 +17,8 @@ import pandas as pd
 from qalypto_research.errors import InputError
 
 
-def _wall_us() -> int:
+def wall_us() -> int:
+    """Return wall time in microseconds since 1970 UTC."""
     return time.time_ns() // 1_000
 
 
@@ -96,7 +97,7 @@ class Clock:
     Timestamp('2026-03-02 13:00:30+0000', tz='UTC')
     """
 
-    def __init__(self, reading: Reading, *, wall: Callable[[], int] = _wall_us) -> None:
+    def __init__(self, reading: Reading, *, wall: Callable[[], int] = wall_us) -> None:
         if not (math.isfinite(reading.speed) and reading.speed > 0):
             raise InputError("speed", f"{reading.speed!r} must be a number above zero; 1 is true pace")
         self._reading = reading

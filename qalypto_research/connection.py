@@ -22,10 +22,11 @@ from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.engine.remote import RemoteEngine
 from qalypto_research.engine.snapshot import Snapshot
 from qalypto_research.engine.transport import Patience
-from qalypto_research.errors import ArchiveError, UnknownNameError
-from qalypto_research.history import api, completeness, depth, inventory, parts, rates, statements, venues
+from qalypto_research.errors import ArchiveError, ClosedError, UnknownNameError
+from qalypto_research.history import aggregates, api, completeness, depth, inventory, parts, rates, statements, venues
 from qalypto_research.local.private import PrivateFeed
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS
+from qalypto_research.session import opening
 from qalypto_research.timerange import TimeLike, parse_time
 
 
@@ -103,12 +104,15 @@ class Connection:
     orderbook_tops = api.orderbook_tops
     orderbooks = depth.orderbooks
     funding = rates.funding
+    bars = aggregates.bars
+    flow = aggregates.flow
     batches = parts.batches
     compare = venues.compare
     spreads = venues.spreads
     symbols = inventory.symbols
     coverage = completeness.coverage
     sql = statements.sql
+    live = opening.live
 
     @property
     def clocked(self) -> bool:
@@ -148,14 +152,27 @@ class Connection:
         ClosedError
             The connection was closed.
         """
+        if self.closed:
+            raise ClosedError("this connection is closed; call qr.connect() for a new one")
         return self.stream.access()
+
+    def default_exchange(self) -> str | None:
+        """Return the exchange of calls that name none: its own, else binance, or the only one there is; None where that does not tell."""
+        if self.exchange is not None or isinstance(self.engine, RemoteEngine):
+            return self.exchange or "binance"
+        there = self.engine.exchanges()
+        return "binance" if "binance" in there else next(iter(there)) if len(there) == 1 else None
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Read the clock once and lend what is known then."""
         return self.engine.snapshot(self.clock.now(), self.ingestion_delay)
 
     def close(self) -> None:
-        """Let go of the engine and the stream; the default connection before this one is the default again. Closing twice is fine."""
+        """Let go of the engine and the stream, and stop its live buffers; closing twice is fine.
+
+        The default connection before this one is the default again.
+        """
+        opening.stop_lives(self)
         self.stream.close()
         self.engine.close()
 

@@ -11,7 +11,8 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from qalypto_research.config import masked
 from qalypto_research.connection import Connection
-from qalypto_research.history import api, completeness, depth, inventory, parts, rates, statements, venues
+from qalypto_research.history import aggregates, api, completeness, depth, inventory, parts, rates, statements, venues
+from qalypto_research.session import opening
 from qalypto_research.targets import Target, open_target
 from qalypto_research.timerange import TimeLike
 
@@ -142,9 +143,12 @@ tickers = _on_default(api.tickers)
 orderbook_tops = _on_default(api.orderbook_tops)
 orderbooks = _on_default(depth.orderbooks)
 funding = _on_default(rates.funding)
+bars = _on_default(aggregates.bars)
+flow = _on_default(aggregates.flow)
 batches = _on_default(parts.batches)
 compare = _on_default(venues.compare)
 spreads = _on_default(venues.spreads)
 symbols = _on_default(inventory.symbols)
 coverage = _on_default(completeness.coverage)
 sql = _on_default(statements.sql)
+live = _on_default(opening.live)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from qalypto_research.clock import wall_us
 from qalypto_research.config import Access, Settings, variable
 from qalypto_research.engine.remote import RemoteEngine
-from qalypto_research.errors import ConfigurationError, QalyptoError
+from qalypto_research.errors import ConfigurationError, QalyptoError, StreamError
+from qalypto_research.schema.wire import Channel
+from qalypto_research.stream.hub import Hub
+from qalypto_research.stream.intake import Intake
 
 _PATIENCE_S: Final = 10.0
+_LOOK_S: Final = 0.1
+_CHANNEL: Final = Channel("trade", "BTCUSDT")
 _OFFSET_S: Final = 2.0
 """A clock further off than this is worth mending: latencies are measured against it."""
 
@@ -69,7 +76,7 @@ def examine(given: dict[str, str] | None = None) -> Iterator[Finding]:
         return "the four tables are as documented"
 
     steps: list[tuple[str, Callable[[], str]]] = [("name", lambda: _resolve(access)), ("connection", lambda: _connect(access))]
-    steps += [("login", login), ("tables", tables), ("clock", lambda: _offset(engine[0]))]
+    steps += [("login", login), ("tables", tables), ("clock", lambda: _offset(engine[0])), ("stream", lambda: _listen(settings, access))]
     try:
         for name, step in steps:
             try:
@@ -122,6 +129,28 @@ def _offset(engine: RemoteEngine) -> str:
     if abs(offset) <= _OFFSET_S:
         return shown
     return f"{shown}; candles and ranges go by the server's clock, latencies by this machine's: set it (NTP)"
+
+
+def _listen(settings: Settings, access: Access) -> str:
+    """Open the stream, subscribe to one channel and close it again."""
+    if not access.headers:
+        return f"not tried: it asks for a service token, {variable('cf_access_client_id')} and {variable('cf_access_client_secret')}"
+    stream = settings.stream_access()
+    intake = Intake([_CHANNEL], None, keep_us=10**9, max_bytes=10**8, now_us=wall_us, pace=lambda: 1.0)
+    changed = threading.Event()
+    intake.wake_with(changed.set)
+    begun = time.monotonic()
+    hub = Hub(stream, wall_us)
+    hub.join(intake)
+    try:
+        while hub.state in ("new", "connecting") and (left := begun + 2 * _PATIENCE_S - time.monotonic()) > 0:
+            changed.wait(min(left, _LOOK_S))
+            changed.clear()
+        if hub.state != "live":
+            raise StreamError(f"{stream.url}: {hub.reason or 'no answer'}; check {variable('stream_url')}")
+        return f"live at {stream.url} after {time.monotonic() - begun:.1f} s, subscribed to {_CHANNEL.text}"
+    finally:
+        hub.leave(intake)
 
 
 def _advice(step: str, error: Exception) -> str:

@@ -22,13 +22,17 @@ __all__ = [
     "BusyError",
     "ClosedError",
     "ConfigurationError",
+    "CrossedBookWarning",
     "DamagedArchiveWarning",
     "DataError",
+    "DisplayError",
     "FormatDroppedWarning",
     "GapError",
     "GapWarning",
     "IncompleteAnswerError",
     "InputError",
+    "MissingPackageError",
+    "PlainChartWarning",
     "QalyptoError",
     "QalyptoWarning",
     "QueryError",
@@ -38,7 +42,10 @@ __all__ = [
     "SampleDataWarning",
     "SchemaError",
     "ServiceError",
+    "StaleDataError",
+    "StreamError",
     "UnknownNameError",
+    "WaitTimeoutError",
     "WallClockWarning",
 ]
 
@@ -88,6 +95,21 @@ class UnknownNameError(InputError):
 
 class RangeError(InputError):
     """A time range that contradicts itself or lies where nothing can be known."""
+
+
+class MissingPackageError(QalyptoError, ImportError):
+    """A package of somebody else's that this call makes things of is not installed.
+
+    Attributes
+    ----------
+    extra : str
+        What installs it: ``pip install "qalypto-research[extra]"``.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f'{purpose} needs the package {package}, which is not installed; pip install "qalypto-research[{extra}]"')
+        self.name = package
+        self.extra = extra
 
 
 class ConfigurationError(QalyptoError):
@@ -231,7 +253,33 @@ class SchemaError(QalyptoError):
 
 
 class ClosedError(QalyptoError):
-    """The connection was closed, or belongs to a process this one was forked from."""
+    """The connection or live chart was closed or has ended, or the connection belongs to a process this one was forked from."""
+
+
+class StreamError(QalyptoError):
+    """The live stream has ended or failed, and what was asked for cannot come any more."""
+
+
+class StaleDataError(QalyptoError):
+    """The newest row of a live answer is older than ``max_age``.
+
+    Attributes
+    ----------
+    series : tuple of (exchange, symbol)
+        Those that are too old, or have no row at all.
+    """
+
+    def __init__(self, message: str, *, series: Iterable[tuple[str, str]]) -> None:
+        super().__init__(message)
+        self.series = tuple(series)
+
+
+class WaitTimeoutError(QalyptoError, TimeoutError):
+    """What was waited for did not come in time."""
+
+
+class DisplayError(QalyptoError):
+    """What runs the notebook cannot show what was asked for."""
 
 
 class QalyptoWarning(UserWarning):
@@ -244,6 +292,14 @@ class SampleDataWarning(QalyptoWarning):
 
 class GapWarning(QalyptoWarning):
     """Candles are missing in the answer."""
+
+
+class CrossedBookWarning(QalyptoWarning):
+    """A rebuilt order book has its best bid at or above its best ask."""
+
+
+class PlainChartWarning(QalyptoWarning):
+    """A live chart is drawn with matplotlib, since the interactive one cannot be had here."""
 
 
 class DamagedArchiveWarning(QalyptoWarning):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Generator
@@ -16,6 +17,9 @@ import qalypto_research as qr
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = Path(os.environ.get("QALYPTO_TEST_DATA") or ROOT.parent / "shared" / "data").resolve()
+
+# A shell has what runs in the background ignore interrupts, and tests that send them start processes that would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before any fixture, however wide its scope, and for the processes that tests start.
 for _name in [name for name in os.environ if name.startswith("QALYPTO_")]:
@@ -75,11 +79,35 @@ def _isolated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         monkeypatch.delenv(name)
 
 
+class _Share:
+    """Several processes run the same tests, and each module is run by the first that comes to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mine: dict[Path, bool] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        path = item.path
+        if path not in self.mine:
+            try:
+                (self.folder / str(path.relative_to(ROOT)).replace(os.sep, ".")).touch(exist_ok=False)
+                self.mine[path] = True
+            except FileExistsError:
+                self.mine[path] = False
+        if self.mine[path]:
+            return None
+        # What was set up for this module's folder goes as it would have gone after its test, or the next folder's would find it there.
+        item.session._setupstate.teardown_exact(nextitem)
+        return True  # it has been seen to
+
+
 # --- The same tests over the wire ------------------------------------------------------------------------------------
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--served", action="store_true", help="read archives over HTTPS, each from a stand-in in a process of its own")
+    parser.addoption("--share", metavar="FOLDER", help="leave out modules that another process with the same folder has begun with")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -88,6 +116,8 @@ def pytest_configure(config: pytest.Config) -> None:
         import served  # noqa: PLC0415 - starts a process
 
         qr.connect = served.connect
+    if config.getoption("--share"):
+        config.pluginmanager.register(_Share(Path(config.getoption("--share"))))
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects

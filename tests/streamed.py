@@ -7,7 +7,9 @@ import json
 
 import pandas as pd
 
+from qalypto_research.schema.wire import Channel
 from qalypto_research.stream.decoding import decode
+from qalypto_research.stream.intake import Intake
 from qalypto_research.stream.store import Store
 
 DAY = "2026-03-02"
@@ -72,3 +74,28 @@ def stored(*payloads, keep_us=NEVER_TOO_OLD, max_bytes=ROOM_FOR_ALL, received_us
     for n, payload in enumerate(payloads):
         store.put(decode(payload), received_us + n * step_us)
     return store
+
+
+class Listened:
+    """A live buffer without a connection, as the calls see one: what it has taken, and its clock."""
+
+    source, synthetic = "a test", False
+
+    def __init__(self, *payloads, channels=("*",), exchanges=None, exchange="binance", now="12:10", received=None, **bounds):
+        self.now_us = us(now)
+        self.intake = Intake(
+            [Channel.parse(text) for text in channels],
+            exchanges,
+            keep_us=bounds.get("keep_us", NEVER_TOO_OLD),
+            max_bytes=bounds.get("max_bytes", ROOM_FOR_ALL),
+            now_us=lambda: self.now_us,
+            pace=lambda: 1.0,
+        )
+        self.exchange, self.state, self.reason = exchange, "live", ""
+        self.take(*payloads, received=received)
+
+    def take(self, *payloads, received=None):
+        """Take messages in bytes that arrive at a time of day, by default at the clock's."""
+        for payload in payloads:
+            self.intake.take(decode(payload), self.now_us if received is None else us(received))
+        return self

@@ -6,7 +6,8 @@ import datetime as dt
 
 import pandas as pd
 
-from qalypto_research.history.arguments import Names, pick_flag, pick_gaps, pick_interval
+from qalypto_research.asked import Names, pick_flag, pick_interval
+from qalypto_research.history.arguments import pick_gaps
 from qalypto_research.history.calls import Ask, calling, read_table, with_facts
 from qalypto_research.history.candles import hint_of_intervals, read_candles
 from qalypto_research.history.gaps import report_holes

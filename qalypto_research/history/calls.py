@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
+from qalypto_research.asked import Names, parse_bytes, pick_columns, pick_every, plain_facts
 from qalypto_research.engine.snapshot import Snapshot
 from qalypto_research.errors import GapWarning, warn_caller
-from qalypto_research.history.arguments import Names, parse_bytes, pick_columns, pick_every, pick_exchanges, pick_symbols
+from qalypto_research.history.arguments import pick_exchanges, pick_symbols
 from qalypto_research.history.query import TableQuery, last_row_query
 from qalypto_research.history.reader import Reader
 from qalypto_research.history.reading import read_frame
@@ -149,11 +149,6 @@ def warn_of_start(call: Call) -> None:
         warn_caller(f"{table.sql_name} begins at {pd.Timestamp(first)} here, the range at {start}: nothing is known in between", GapWarning)
 
 
-def plain_facts(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was given of a call's arguments, as plain JSON."""
-    return {name: _plain(value) for name, value in given.items() if value is not None}
-
-
 def with_facts(frame: pd.DataFrame, con: Reader, snapshot: Snapshot, window: Window | None, asked: Mapping[str, Any]) -> pd.DataFrame:
     """Attach to `frame` what was asked and how it was answered, as plain JSON."""
     bounds = None if window is None else [None if window.start is None else window.start.isoformat(), window.end.isoformat()]
@@ -166,15 +161,3 @@ def with_facts(frame: pd.DataFrame, con: Reader, snapshot: Snapshot, window: Win
         "query_ids": list(snapshot.query_ids),
     }
     return frame
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (dt.date, pd.Timestamp)):
-        return value.isoformat()
-    if hasattr(value, "__iter__"):
-        return [_plain(v) for v in value]
-    return str(value)

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from qalypto_research.asked import Names, plain_facts
 from qalypto_research.clock import to_us
 from qalypto_research.engine.snapshot import SeriesKnown
 from qalypto_research.errors import InputError
-from qalypto_research.history.arguments import Names, pick_exchanges, pick_intervals, pick_symbols, pick_tables
-from qalypto_research.history.calls import plain_facts, with_facts
+from qalypto_research.history.arguments import pick_exchanges, pick_intervals, pick_symbols, pick_tables
+from qalypto_research.history.calls import with_facts
 from qalypto_research.history.candles import SETTLING_US
 from qalypto_research.history.counting import Counted, Hole, Key, Scope, count_all
 from qalypto_research.history.reader import Reader

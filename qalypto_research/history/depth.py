@@ -7,8 +7,8 @@ from typing import Final
 
 import pandas as pd
 
+from qalypto_research.asked import Names, pick_depth
 from qalypto_research.errors import DataError, QueryError
-from qalypto_research.history.arguments import Names, pick_depth
 from qalypto_research.history.calls import Ask, Call, calling, warn_of_less, with_facts
 from qalypto_research.history.levels import UNREADABLE, unreadable_sql
 from qalypto_research.history.query import Span

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from qalypto_research.clock import from_us, to_us
 from qalypto_research.errors import GapError, GapWarning, warn_caller
 from qalypto_research.history.arguments import Gaps
-from qalypto_research.schema.frames import category, epoch_us
+from qalypto_research.schema.frames import category, epoch_us, runs
 
 _SHOWN: Final = 4
 
@@ -75,13 +74,6 @@ def find_holes(
             "bars": "int64",
         }
     )
-
-
-def runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return where each run of True begins and, exclusive, ends."""
-    # Padded with False on both sides, each run is an edge up and an edge down.
-    edges = np.diff(np.concatenate(([False], mask, [False])).astype(np.int8))
-    return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
 
 
 def report_holes(holes: pd.DataFrame, interval: str, gaps: Gaps, hint: str = "") -> None:

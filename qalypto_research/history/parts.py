@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from qalypto_research.asked import Names, pick_interval
 from qalypto_research.engine.frames import FrameBuilder
 from qalypto_research.errors import ClosedError, InputError, UnknownNameError
-from qalypto_research.history.arguments import Names, pick_interval
 from qalypto_research.history.calls import Ask, Call, calling, warn_of_absent, warn_of_start, with_facts
 from qalypto_research.history.candles import whole_candles
 from qalypto_research.history.query import Span, TableQuery

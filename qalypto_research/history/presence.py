@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qalypto_research.history.census import WORD
-from qalypto_research.history.gaps import runs
+from qalypto_research.schema.frames import runs
 
 MISSING: Final = "rows missing"
 UNFINISHED: Final = "never finalised"

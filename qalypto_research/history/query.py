@@ -31,6 +31,16 @@ def bucket_sql(every_ms: int) -> str:
     return f"intDiv(toUnixTimestamp64Milli(t.timestamp), {every_ms:d}) * {every_ms:d}"
 
 
+def number_sql(column: str, names: tuple[str, ...]) -> str:
+    """Return SQL for the place of a row's name among those asked for."""
+    return f"transform(t.{column}, {names_sql(column, names)}, {list(range(len(names)))}, 0)" if len(names) > 1 else "0"
+
+
+def names_sql(column: str, names: tuple[str, ...]) -> str:
+    """Return SQL for the names asked for, which are bound."""
+    return f"{{{column}:Array(String)}}" if len(names) > 1 else f"[{{{column}:String}}]"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A half-open range of time to read in one statement; a bound of None is open."""

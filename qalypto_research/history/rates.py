@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from qalypto_research.asked import Names
 from qalypto_research.engine.frames import FrameBuilder
-from qalypto_research.history.arguments import Names
 from qalypto_research.history.calls import Ask, Call, calling, warn_of_less, with_facts
 from qalypto_research.history.query import TableQuery
 from qalypto_research.history.reader import Reader

@@ -93,7 +93,7 @@ def read_frame(
     per_row = bytes_per_row(query.columns)
     read = snapshot.rows_at_most(query.table, span.start, span.end)
     if limit is not None and span.start is None and read > slice_rows(per_row):
-        for recent in _looks_back(query, window, snapshot.moment):
+        for recent in looks_back(query, window, snapshot.moment):
             newest = read_frame(snapshot, query, recent, limit=limit, max_bytes=max_bytes, tz=tz, label=label)
             if len(newest) == limit:
                 return newest
@@ -120,7 +120,7 @@ def read_frame(
     return builder.finish(tz)
 
 
-def _looks_back(query: TableQuery, window: Window, moment: pd.Timestamp) -> Iterator[Window]:
+def looks_back(query: TableQuery, window: Window, moment: pd.Timestamp) -> Iterator[Window]:
     """Yield `window` from ever longer before its end; no bucket is cut."""
     for lookback in _LOOKBACKS:
         start_ms = (to_us(window.until or moment) - lookback // _US) // (1_000 * query.grain_ms) * query.grain_ms
@@ -151,6 +151,15 @@ def read_slices(snapshot: Snapshot, query: TableQuery, window: Window, *, label:
         for done, part in enumerate(plan.slices, 1):
             yield snapshot.fetch(*query.select(part))
             progress.reach(done)
+
+
+def spans_to_read(snapshot: Snapshot, query: TableQuery, window: Window) -> tuple[Span, ...]:
+    """Return consecutive spans of `window`, each small enough for one statement; by what the files say, or by counting."""
+    span = Span(window.start, window.until)
+    if snapshot.rows_at_most(query.table, span.start, span.end) <= SLICE_ROWS:
+        return (span,)
+    plan = _plan_by_files(snapshot, query, span, SLICE_ROWS) or plan_slices(snapshot, query, span, limit=None, most=SLICE_ROWS)
+    return plan.slices
 
 
 def slice_rows(per_row: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from qalypto_research.history.query import Span, TableQuery
+from qalypto_research.history.query import Span, TableQuery, names_sql, number_sql
 
 _MS: Final = "toUnixTimestamp64Milli(t.timestamp)"
 
@@ -45,12 +45,12 @@ class SpreadQuery(TableQuery):
         return min(read, -(-length_ms // self.every_ms) * len(self.symbols))
 
     def _count(self) -> str:
-        return f"uniqExact({self._bucket()} * {len(self.symbols):d} + {_number('symbol', self.symbols)})"
+        return f"uniqExact({self._bucket()} * {len(self.symbols):d} + {number_sql('symbol', self.symbols)})"
 
     def _rows(self, where: str) -> str:
         exchanges, every = len(self.exchanges), self.every_ms
-        series = f"{self._bucket()} * {len(self.symbols):d} + {_number('symbol', self.symbols)}"
-        moment = f"(({series}) * {exchanges:d} + {_number('exchange', self.exchanges)}) * {every:d} + {_MS} % {every:d}"
+        series = f"{self._bucket()} * {len(self.symbols):d} + {number_sql('symbol', self.symbols)}"
+        moment = f"(({series}) * {exchanges:d} + {number_sql('exchange', self.exchanges)}) * {every:d} + {_MS} % {every:d}"
         # A NaN is no price either.
         prices = ", ".join(f"if(isNaN(t.{side}_price), NULL, t.{side}_price) AS {side}" for side in ("bid", "ask"))
         last = (
@@ -64,14 +64,14 @@ class SpreadQuery(TableQuery):
             f"min(last_price) AS min_price, max(last_price) AS max_price, sumKahan(last_price) AS total FROM ({last}) GROUP BY series"
         )
         named = ", ".join(
-            f"if(isNull({side}_price), NULL, {_names('exchange', self.exchanges)}"
+            f"if(isNull({side}_price), NULL, {names_sql('exchange', self.exchanges)}"
             f"[1 + arrayMin(arrayFilter((number, price) -> price = assumeNotNull({side}_price), numbers, {side}s))]) AS {side}_exchange"
             for side in ("bid", "ask")
         )
         symbols = len(self.symbols)
         return (
             f"(SELECT fromUnixTimestamp64Milli(intDiv(series, {symbols:d}) * {every:d}, 'UTC') AS timestamp, "
-            f"{_names('symbol', self.symbols)}[1 + series % {symbols:d}] AS symbol, exchanges, bid_price, ask_price, {named}, "
+            f"{names_sql('symbol', self.symbols)}[1 + series % {symbols:d}] AS symbol, exchanges, bid_price, ask_price, {named}, "
             "(bid_price + ask_price) / 2 AS mid_price, ask_price - bid_price AS spread, spread / mid_price * 10000 AS spread_bps, "
             "min_price, max_price, total / exchanges AS avg_price, "
             f"(max_price - min_price) / avg_price * 10000 AS range_bps FROM ({best})) AS t"
@@ -92,16 +92,6 @@ def spread_query(query: TableQuery, every_ms: int) -> SpreadQuery:
     # By name: of equal best prices the one with the least number counts.
     exchanges = tuple(sorted(query.exchanges))
     return SpreadQuery(query.table, query.relation, query.arrival, query.columns, exchanges, query.symbols, every_ms=every_ms)
-
-
-def _number(column: str, names: tuple[str, ...]) -> str:
-    """Return SQL for the place of a row's name among those asked for."""
-    return f"transform(t.{column}, {_names(column, names)}, {list(range(len(names)))}, 0)" if len(names) > 1 else "0"
-
-
-def _names(column: str, names: tuple[str, ...]) -> str:
-    """Return SQL for the names asked for, which are bound."""
-    return f"{{{column}:Array(String)}}" if len(names) > 1 else f"[{{{column}:String}}]"
 
 
 @dataclass(frozen=True, slots=True)

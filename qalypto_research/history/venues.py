@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
 
-from qalypto_research.clock import from_us, to_us
-from qalypto_research.errors import GapWarning, InputError, RangeError, warn_caller
-from qalypto_research.history.arguments import Names, pick_every
+from qalypto_research.asked import Names, pick_every
+from qalypto_research.errors import GapWarning, InputError, warn_caller
+from qalypto_research.history.buckets import whole_buckets
 from qalypto_research.history.calls import Ask, Call, calling, list_pairs, warn_of_absent, warn_of_start, with_facts
 from qalypto_research.history.query import Span
 from qalypto_research.history.reader import Reader
 from qalypto_research.history.venuequery import ComparisonQuery, spread_query
 from qalypto_research.schema.frames import SPREADS, TICKERS, TIME_DTYPE, category
 from qalypto_research.schema.vocabulary import SYMBOLS
-from qalypto_research.timerange import DurationLike, TimeLike, Window
+from qalypto_research.timerange import DurationLike, TimeLike
 
 _MINUTES: Final = 5
 """The documentation's own comparison looks back so far."""
@@ -190,7 +189,7 @@ def spreads(
             warn_caller(f"there is no {list_pairs(missing)} here", GapWarning)
         warn_of_absent(call)
         warn_of_start(call)
-        window = _whole_buckets(call, every_ms)
+        window = whole_buckets(call, every_ms)
         query = spread_query(call.query, every_ms)
         frame = call.read(query, window, "spreads", limit=call.limit, tz=call.tz)
         return with_facts(frame, con, call.snapshot, window, {"call": "spreads", "every_ms": every_ms, **ask.as_facts()})
@@ -207,24 +206,6 @@ def _without_row(call: Call, exchange: Names | None, there: set[tuple[Any, Any]]
     named = all(name.strip().casefold() != "all" for name in names)
     asked = [(e, s) for e in call.query.exchanges for s in call.query.symbols] if named else call.pairs
     return [pair for pair in asked if pair not in there]
-
-
-def _whole_buckets(call: Call, every_ms: int) -> Window:
-    """Return the window of the buckets that begin in the call's and are over."""
-    step_us = every_ms * 1_000
-    delay_us = call.snapshot.delay // dt.timedelta(microseconds=1)
-    over_us = (to_us(call.snapshot.moment) - delay_us) // step_us * step_us
-    start, until = call.window.start, call.window.until
-    if call.window.relative and start is not None:
-        length_us = to_us(call.window.end) - to_us(start)
-        if length_us < step_us:
-            raise RangeError("every", f"the range is shorter than one bucket of {every_ms / 1_000:g} s; ask for a longer one")
-        first_us = -(-(over_us - length_us) // step_us) * step_us
-        return replace(call.window, start=from_us(first_us), end=from_us(over_us), until=from_us(over_us))
-    end_us = over_us if until is None else min(-(-to_us(until) // step_us) * step_us, over_us)
-    first_us = end_us if start is None else -(-to_us(start) // step_us) * step_us
-    end = from_us(max(first_us, end_us))
-    return replace(call.window, start=None if start is None else from_us(first_us), end=end, until=end)
 
 
 def _compared(totals: pa.Table, newest: pa.Table) -> pd.DataFrame:

@@ -27,6 +27,8 @@ VOCABULARY: Final[dict[Kind, tuple[str, ...]]] = {
 }
 
 TIME_DTYPE: Final = "datetime64[us, UTC]"
+NEVER: Final = np.iinfo(np.int64).min
+"""How NumPy writes NaT, in any unit."""
 
 _DTYPES: Final[dict[Kind, str]] = {"time": TIME_DTYPE, "number": "float64", "count": "int64", "flag": "bool", "text": "str"}
 
@@ -136,7 +138,13 @@ _AROUND_LEVELS: Final = (("exchange", "symbol"), ("is_snapshot", "sequence_id"))
 
 def _derived(name: str, kind: Kind, unit: str, meaning: str) -> FrameColumn:
     """Return a column that no table has: the query makes it, under this name."""
-    made = {"number": "Nullable(Float64)", "count": "Int64", "exchange": "Nullable(String)"}[kind]
+    made = {
+        "number": "Nullable(Float64)",
+        "count": "Int64",
+        "flag": "UInt8",
+        "time": "DateTime64(3, 'UTC')",
+        "exchange": "Nullable(String)",
+    }[kind]
     return FrameColumn(name, Column(name, made, kind, "", unit, meaning))
 
 
@@ -157,6 +165,45 @@ SPREADS: Final = Frame(
         _derived("max_price", "number", "quote currency", "highest last_price of the exchanges"),
         _derived("avg_price", "number", "quote currency", "mean last_price of the exchanges"),
         _derived("range_bps", "number", "basis points", "max_price less min_price, of avg_price"),
+    ),
+)
+
+_SERIES: Final = tuple(FrameColumn(name, TRADE.column(name)) for name in ("exchange", "symbol"))
+_IS_FINAL: Final = _derived("is_final", "flag", "", "whether the bar is whole")
+
+BARS: Final = Frame(
+    "bars",
+    TRADE,
+    (
+        *_SERIES,
+        _derived("open", "number", "quote currency", "price of the first trade"),
+        _derived("high", "number", "quote currency", "highest price"),
+        _derived("low", "number", "quote currency", "lowest price"),
+        _derived("close", "number", "quote currency", "price of the last trade"),
+        _derived("volume", "number", "base currency", "traded volume"),
+        _derived("quote_volume", "number", "quote currency", "sum of price times amount"),
+        _derived("vwap", "number", "quote currency", "quote_volume by volume"),
+        _derived("num_trades", "count", "", "number of trades"),
+        _derived("buy_volume", "number", "base currency", "volume of trades whose aggressor bought"),
+        _derived("sell_volume", "number", "base currency", "volume of trades whose aggressor sold"),
+        _derived("first_time", "time", "UTC, ms", "time of the first trade"),
+        _derived("last_time", "time", "UTC, ms", "time of the last trade"),
+        _IS_FINAL,
+        _derived("available_at", "time", "UTC, us", "from when the bar can be known; NULL while it is not whole"),
+    ),
+)
+
+FLOW: Final = Frame(
+    "flow",
+    TRADE,
+    (
+        *_SERIES,
+        _derived("buy_volume", "number", "base currency", "volume of trades whose aggressor bought"),
+        _derived("sell_volume", "number", "base currency", "volume of trades whose aggressor sold"),
+        _derived("signed_volume", "number", "base currency", "buy_volume less sell_volume"),
+        _derived("imbalance", "number", "", "signed_volume by their sum"),
+        _derived("num_trades", "count", "", "number of trades"),
+        _derived("available_at", "time", "UTC, us", "from when the bucket can be known"),
     ),
 )
 
@@ -276,3 +323,15 @@ def _with_categories(frame: pd.DataFrame, frames: list[pd.DataFrame]) -> pd.Data
 def epoch_us(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
     """Return a frame's index in microseconds since 1970 UTC, whatever its zone and unit."""
     return np.asarray(pd.DatetimeIndex(frame.index).as_unit("us").asi8)
+
+
+def times_us(column: pd.Series) -> npt.NDArray[np.int64]:
+    """Return a column of times with a zone in microseconds since 1970 UTC, `NEVER` for NaT."""
+    return np.asarray(pd.DatetimeIndex(column).as_unit("us").asi8)
+
+
+def runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return where in a column of flags each run of True begins and, exclusive, ends."""
+    # Padded with False on both sides, each run is an edge up and an edge down.
+    edges = np.diff(np.concatenate(([False], mask, [False])).astype(np.int8))
+    return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from qalypto_research.schema.wire import PING_EVERY_S
 
@@ -53,23 +53,33 @@ class Close:
     """Close the connection, if there is one."""
 
 
+WHATS: Final = ("live", "reconnect", "lost", "stale", "refused", "unconfirmed", "error", "unknown", "status", "finished", "failed")
+"""What whoever listens is told of."""
+
+
 @dataclass(frozen=True, slots=True)
-class Told:
+class Notice:
     """Something that whoever listens should know.
 
     Attributes
     ----------
     what : str
-        Such as "live", "lost", "refused", "stale", "error".
+        One of ``WHATS``.
     detail : str
         More of it, for people.
+    content : dict or None
+        The server's message, where that is what is told.
+    channels : tuple of str
+        Which channels it is about; empty where it is about all.
     """
 
     what: str
     detail: str = ""
+    content: dict[str, Any] | None = None
+    channels: tuple[str, ...] = ()
 
 
-Action = Open | Send | Close | Told
+Action = Open | Send | Close | Notice
 
 
 @dataclass(frozen=True, slots=True)

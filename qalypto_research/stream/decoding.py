@@ -81,7 +81,7 @@ def decode(payload: bytes) -> msgspec.Struct | dict[str, Any]:
     return content
 
 
-def decode_levels(side: bytes | msgspec.Raw) -> list[Level]:
+def decode_levels(side: str | bytes | msgspec.Raw) -> list[Level]:
     """Return the levels of a side of a book: price and size, best first.
 
     Raises

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from qalypto_research.schema.wire import CONTROLS_A_SECOND, SUBSCRIPTIONS, Channel
-from qalypto_research.stream.actions import Action, Close, Limits, Loss, Open, Send, State, Told
+from qalypto_research.stream.actions import Action, Close, Limits, Loss, Notice, Open, Send, State
 from qalypto_research.stream.channels import covered, planned
 
 FIRST_WAIT_S: Final = 1.0
@@ -23,6 +23,8 @@ RATE_WAIT_S: Final = 1.0
 
 _REMEMBERED: Final = 1000
 """Control messages whose moments are kept; more than any server will let through in a second."""
+_LONGEST: Final = 500
+"""Characters of what a server says: it may be as long as a message, and is remembered."""
 _WINDOW_S: Final = 1.1
 """Longer than the second that the server counts by: messages may arrive closer together than they were sent."""
 
@@ -75,7 +77,9 @@ class Protocol:
     reason : str
         Why it is waiting, or has failed.
     reconnects : int
-        Connections lost so far.
+        How often it came to live again.
+    unknown : int
+        Messages of types that are not known.
     """
 
     def __init__(self, *, jitter: Callable[[], float], limits: Limits | None = None) -> None:
@@ -84,9 +88,11 @@ class Protocol:
         self.refused: dict[str, str] = {}
         self.reason = ""
         self.reconnects = 0
+        self.unknown = 0
         self._jitter = jitter
         self._limits = limits or Limits()
         self._link: _Link | None = None
+        self._lived = False
         self._attempt = 0
         self._try_again_s = math.inf
         self._spoken: deque[float] = deque(maxlen=_REMEMBERED)
@@ -145,7 +151,7 @@ class Protocol:
             link.data_s = at_s
             link.pinged_s = None
 
-    def told(self, content: dict[str, Any], now_s: float) -> list[Action]:
+    def message(self, content: dict[str, Any], now_s: float) -> list[Action]:
         """Take a message that is no data."""
         link = self._link
         if link is None:
@@ -154,7 +160,7 @@ class Protocol:
         link.pinged_s = None
         kind = content.get("type")
         if content.get("error") is not None:
-            return self._erred(link, str(content["error"]), now_s)
+            return self._erred(link, str(content["error"])[:_LONGEST], now_s)
         if kind == "ping":
             self._pong_owed = True
         elif kind == "connected":
@@ -162,9 +168,9 @@ class Protocol:
         elif kind in ("subscribed", "unsubscribed"):
             return [*self._answered(link, content), *self._speak(now_s)]
         elif kind == "status":
-            return [Told("status", json.dumps(content))]
+            return [Notice("status", content=content), *self._speak(now_s)]
         elif kind not in ("pong", "pong_ack"):
-            return self._unknown(str(kind))
+            return self._unknown(str(kind)[:_LONGEST])
         return self._speak(now_s)
 
     def lost(self, loss: Loss, now_s: float) -> list[Action]:
@@ -175,13 +181,12 @@ class Protocol:
         self.reason = loss.reason
         if loss.final or loss.finished:
             self.state = "finished" if loss.finished else "failed"
-            return [Told(self.state, loss.reason)]
-        self.reconnects += 1
+            return [Notice(self.state, loss.reason)]
         wait_s = min(FIRST_WAIT_S * 2.0**self._attempt, LONGEST_WAIT_S) * (0.75 + 0.5 * self._jitter())
         self._attempt += 1
         self._try_again_s = now_s + wait_s
         self.state = "waiting"
-        return [Told("lost", f"{loss.reason}; trying again in {wait_s:.1f} s")]
+        return [Notice("lost", f"{loss.reason}; trying again in {wait_s:.1f} s")]
 
     def tick(self, now_s: float) -> list[Action]:
         """Do what is due."""
@@ -205,7 +210,7 @@ class Protocol:
         if link.pinged_s is None and now_s - link.heard_s >= self._limits.silent_s:
             link.pinged_s = now_s
             self._others.append("ping")
-            actions.append(Told("stale", f"nothing heard for {now_s - link.heard_s:.0f} s"))
+            actions.append(Notice("stale", f"nothing heard for {now_s - link.heard_s:.0f} s"))
         return [*actions, *self._speak(now_s)]
 
     def _overdue(self, link: _Link, now_s: float) -> str | None:
@@ -219,6 +224,12 @@ class Protocol:
         if link.data_s is not None and now_s - link.data_s >= limits.data_s:
             return f"no data for {now_s - link.data_s:.0f} s, though the heartbeat goes on"
         return None
+
+    @property
+    def confirmed(self) -> frozenset[str]:
+        """The channels that the server has confirmed."""
+        link = self._link
+        return frozenset() if link is None else frozenset(link.confirmed)
 
     @property
     def due_s(self) -> float:
@@ -320,7 +331,7 @@ class Protocol:
         if left and asked.action == "subscribe":
             # Not asked for again on this connection: the server has had it.
             link.unconfirmed.update(left)
-            actions.append(Told("unconfirmed", ", ".join(left)))
+            actions.append(Notice("unconfirmed", ", ".join(left), channels=tuple(left)))
         return actions
 
     def _done(self, link: _Link, channels: Iterable[str]) -> list[Action]:
@@ -336,10 +347,12 @@ class Protocol:
         self.state = "live"
         self.reason = ""
         self._attempt = 0
-        return [Told("live", ", ".join(sorted(link.confirmed)))]
+        self.reconnects += self._lived
+        what, self._lived = ("reconnect" if self._lived else "live"), True
+        return [Notice(what, ", ".join(sorted(link.confirmed)))]
 
     def _erred(self, link: _Link, said: str, now_s: float) -> list[Action]:
-        told = Told("error", said)
+        notice = Notice("error", said)
         link.said = said
         asked = link.asked
         if "rate limit" in said.lower():
@@ -349,38 +362,39 @@ class Protocol:
             self._pong_owed = self._pong_owed or now_s - link.ponged_s < _WINDOW_S
             if now_s - link.status_s < _WINDOW_S and "status" not in self._others:
                 self._others.append("status")
-            return [told]
+            return [notice]
         if asked is None or asked.action != "subscribe" or not any(word in said.lower() for word in _OF_CHANNELS):
-            return [told, *self._speak(now_s)]
+            return [notice, *self._speak(now_s)]
         link.asked = None
         if len(asked.channels) > 1:
             self._alone.update(asked.channels)
-            return [told, *self._speak(now_s)]
+            return [notice, *self._speak(now_s)]
         return [*self._refuse(link, asked.channels[0], said), *self._speak(now_s)]
 
     def _refuse(self, link: _Link, text: str, said: str) -> list[Action]:
         """Note that a channel cannot be had, and those wanted ones that had to come by it; without any left that ends it all."""
         self.refused[text] = said
         self._alone.discard(text)
-        told = [Told("refused", f"{text}: {said}")]
+        notices = [Notice("refused", f"{text}: {said}", channels=(text,))]
         plan = self._plan(link)
         for channel in self.wanted:
             if channel.text not in self.refused and not covered(channel, plan):
                 self.refused[channel.text] = f"there is no room for it beside the others, and {text} was refused"
-                told.append(Told("refused", f"{channel.text}: {self.refused[channel.text]}"))
+                notices.append(Notice("refused", f"{channel.text}: {self.refused[channel.text]}", channels=(channel.text,)))
         if self.wanted and all(c.text in self.refused for c in self.wanted):
             self.state = "failed"
             self.reason = f"every channel was refused: {'; '.join(f'{t}: {s}' for t, s in self.refused.items())}"
             self._link = None
-            return [*told, Told("failed", self.reason), Close()]
-        return [*told]
+            return [*notices, Notice("failed", self.reason), Close()]
+        return [*notices]
 
     def _unknown(self, kind: str) -> list[Action]:
         """Tell of a type of messages that is not known, once: there may be more of them than of any other."""
+        self.unknown += 1
         if kind in self._told_unknown or len(self._told_unknown) >= _REMEMBERED:
             return []
         self._told_unknown.add(kind)
-        return [Told("unknown", kind)]
+        return [Notice("unknown", kind)]
 
     def _replace(self, reason: str, now_s: float) -> list[Action]:
         """Give the connection up for a new one."""

@@ -31,27 +31,46 @@ SIDES: Final = ("bids", "asks")
 """Columns of text that hold the sides of a book as they came."""
 
 NOT_A_NUMBER: Final = np.uint64(2**64 - 1)
+_DIGITS: Final = len(str(2**64 - 1))
 _NAT: Final = np.iinfo(np.int64).min
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _SECONDS: Final = len("2026-03-02 14:01:45")
-_MICROSECONDS: Final = len(".100000")
+_MICROSECONDS: Final = len("2026-03-02 14:01:45.100000")
 _YEARS: Final = (1900, 2299)
 """What ClickHouse's times reach."""
+
+_STAMPS_MS: Final = (-2_208_988_800_000.0, 10_413_792_000_000.0)
+"""The same in epoch milliseconds: a stamp beyond is none, and could not be shown."""
+_MOST_NAMES: Final = 20_000
 
 Arrived = tuple[msgspec.Struct, int, int]
 """A message of data, its time floored to the millisecond, and when it arrived: microseconds since 1970 UTC."""
 
 
 class Codes(dict[str, int]):
-    """Numbers for names: those documented first, others as they come. Safe for several threads."""
+    """Numbers for names: those documented first, others as they come, up to a bound. Safe for several threads."""
 
     def __init__(self, kind: Kind) -> None:
         super().__init__({name: code for code, name in enumerate(VOCABULARY[kind])})
+        self._kind = kind
+        self._ranks: Array = np.empty(0, np.int64)
         self._lock = threading.Lock()
 
     def __missing__(self, name: str) -> int:
         with self._lock:
+            if len(self) >= _MOST_NAMES and name not in self:
+                raise ValueError(f"{name} is one {self._kind} too many; {_MOST_NAMES:,} are known")
             return self.setdefault(name, len(self))
+
+    def ranks(self) -> Array:
+        """Return the place of each code in the order of the names; found out anew only where there are more of them."""
+        ranks = self._ranks
+        if len(ranks) < len(self):
+            names = list(self)
+            ranks = np.empty(len(names), np.int64)
+            ranks[np.argsort(np.array(names))] = np.arange(len(names))
+            self._ranks = ranks
+        return ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +132,10 @@ def to_rows(table: Table, arrived: Sequence[Arrived], codes: dict[Kind, Codes], 
 
 
 def _rows(frame: Frame, arrived: Sequence[Arrived], codes: dict[Kind, Codes]) -> Rows:
-    data = [message.data for message, _, _ in arrived]  # type: ignore[attr-defined] # made by msgspec
+    messages, times, received = zip(*arrived, strict=True) if arrived else ((), (), ())
+    data = [message.data for message in messages]
     stamps = [d.stamps for d in data]
-    arrays: dict[str, Array] = {TIME: np.fromiter((at for _, at, _ in arrived), np.int64, len(arrived))}
+    arrays: dict[str, Array] = {TIME: np.array(times, np.int64)}
     texts: dict[str, Texts] = {}
     if frame is ORDERBOOK_TOPS:
         whole = np.array([d.is_snapshot for d in data], np.bool_)
@@ -131,14 +151,13 @@ def _rows(frame: Frame, arrived: Sequence[Arrived], codes: dict[Kind, Codes]) ->
             texts[column.name] = Texts.of(values)
         else:
             arrays[column.name] = _array(column, values, codes)
-    arrays["exchange_event_time"] = _from_ms([s.exchange_event_time for s in stamps])
-    arrays["websocket_sent"] = _from_ms([s.websocket_sent for s in stamps])
-    arrays["producer_received"] = _from_ms([m.producer_received for m, _, _ in arrived])  # type: ignore[attr-defined]
-    arrays[RECEIVED] = np.fromiter((at for _, _, at in arrived), np.int64, len(arrived))
+    arrays["exchange_event_time"] = to_stamps([s.exchange_event_time for s in stamps])
+    arrays["websocket_sent"] = to_stamps([s.websocket_sent for s in stamps])
+    arrays["producer_received"] = to_stamps([m.producer_received for m in messages])
+    arrays[RECEIVED] = np.array(received, np.int64)
     if frame is TRADES:
-        ids = [d.trade_id for d in data]
-        arrays[NUMBER] = np.fromiter((_number(text) for text in ids), np.uint64, len(ids))
-        arrays[SPELLING] = np.fromiter((int.from_bytes(text.encode()[:8].ljust(8, b"\0")) for text in ids), np.uint64, len(ids))
+        arrays[NUMBER] = _numbers([d.trade_id for d in data])
+        arrays[SPELLING] = _beginnings(texts["trade_id"])
     return Rows(arrays, texts, arrived)
 
 
@@ -166,11 +185,10 @@ def to_us(text: str) -> int:
     ValueError
         It is no time, or none that ClickHouse knows.
     """
-    second, rest = text[:_SECONDS], text[_SECONDS:]
-    if not rest:
-        return _second_us(second)
-    if len(rest) == _MICROSECONDS and rest[0] == "." and rest[1:].isdecimal():
-        return _second_us(second) + int(rest[1:4]) * 1000
+    if len(text) == _MICROSECONDS and text[_SECONDS] == "." and (fraction := text[_SECONDS + 1 :]).isdecimal():
+        return _second_us(text[:_SECONDS]) + int(fraction[:3]) * 1000
+    if len(text) == _SECONDS:
+        return _second_us(text)
     return _us(dt.datetime.fromisoformat(text)) // 1000 * 1000
 
 
@@ -186,15 +204,33 @@ def _us(moment: dt.datetime) -> int:
     return (moment - _EPOCH) // dt.timedelta(microseconds=1)
 
 
-def _from_ms(values: list[float]) -> Array:
-    """Return epoch milliseconds in microseconds; what is no number is missing."""
-    ms = np.array(values, np.float64)
-    return np.where(np.isfinite(ms), np.rint(ms * 1000.0), float(_NAT)).astype(np.int64)
+def to_stamps(values: Sequence[float] | Array) -> Array:
+    """Return epoch milliseconds in microseconds; what is no number, or beyond all times, is missing."""
+    ms = np.asarray(values, np.float64)
+    known = (ms >= _STAMPS_MS[0]) & (ms < _STAMPS_MS[1])
+    return np.where(known, np.rint(np.where(known, ms, 0.0) * 1000.0), float(_NAT)).astype(np.int64)
+
+
+def _numbers(ids: list[str]) -> Array:
+    """Return ids as numbers."""
+    joined = "".join(ids)
+    if joined.isdecimal() and joined.isascii() and all(ids) and max(map(len, ids)) < _DIGITS:
+        return np.array(list(map(int, ids)), np.uint64)
+    return np.array(list(map(_number, ids)), np.uint64)
+
+
+def _beginnings(texts: Texts) -> Array:
+    """Return the first eight bytes of each text as a number."""
+    at = texts.ends[:-1, None] + np.arange(8)
+    there = at < texts.ends[1:, None]
+    found = np.zeros(at.shape, np.uint8)
+    found[there] = texts.bytes[at[there]]
+    return found.view(">u8").ravel().astype(np.uint64)
 
 
 def _number(text: str) -> int:
     """Return an id as a number, the largest there is where it is none: as ClickHouse reads it."""
-    if text.isdecimal() and text.isascii() and len(text) <= 20:
+    if text.isdecimal() and text.isascii() and len(text) <= _DIGITS:
         return min(int(text), int(NOT_A_NUMBER))
     return int(NOT_A_NUMBER)
 

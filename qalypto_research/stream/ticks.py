@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,11 @@ from qalypto_research.stream.rows import RECEIVED, Arrived, Codes, Rows, to_rows
 AT_ONCE: Final = 512
 """Messages that are turned into rows together."""
 
-_BYTES_OF_ID: Final = 150
+_BYTES: Final = 4_000
+"""What one takes by itself, near enough."""
+_PART: Final = 8
+"""What part of the rows goes where there are too many."""
+_BYTES_OF_ID: Final = 100
 _BYTES_OF_MESSAGE: Final = 1_000
 
 
@@ -27,6 +31,8 @@ class Ticks:
 
     Parameters
     ----------
+    number : int
+        Its own, by which it is known from one that was there before it.
     table : Table
         Whose rows these are.
     codes : dict of str to Codes
@@ -40,7 +46,8 @@ class Ticks:
         Trades left out because they had come before.
     """
 
-    def __init__(self, table: Table, codes: dict[Kind, Codes], bad: Callable[[str], None]) -> None:
+    def __init__(self, number: int, table: Table, codes: dict[Kind, Codes], bad: Callable[[str], None]) -> None:
+        self.number = number
         self.table = table
         self.repeated = 0
         self._codes = codes
@@ -48,19 +55,19 @@ class Ticks:
         self._columns = Columns(*types_of(table))
         # Replaced as a whole, the list only ever added to: whoever has read it sees each message once.
         self._published: tuple[View, list[Arrived]] = (self._columns.view, [])
-        self._ids: set[str] = set()
-        # By row, "" where it has no id: what is let go of may come again.
-        self._order: deque[str] = deque()
+        # By exchange, of the trades that are there: what is let go of may come again.
+        self._ids: defaultdict[str, set[str]] = defaultdict(set)
 
     def put(self, message: Arrived) -> None:
         """Take a message."""
         if self.table is TRADE:
-            key = _key(message)
-            if key in self._ids:
+            data = message[0].data  # type: ignore[attr-defined] # made by msgspec
+            ids = self._ids[data.exchange]
+            if data.trade_id in ids:
                 self.repeated += 1
                 return
-            if key:
-                self._ids.add(key)
+            if data.trade_id:
+                ids.add(data.trade_id)
         pending = self._published[1]
         pending.append(message)
         if len(pending) >= AT_ONCE:
@@ -69,20 +76,48 @@ class Ticks:
     def flush(self) -> None:
         """Turn what has arrived into rows."""
         pending = self._published[1]
+        if not pending:
+            return
         rows = to_rows(self.table, pending, self._codes, self._bad)
         if rows.arrived:
             self._columns.append(rows.arrays, rows.texts)
-        if self.table is TRADE:
-            self._order.extend(map(_key, rows.arrived))
-            if len(rows.arrived) < len(pending):
-                self._ids.difference_update({_key(one) for one in pending} - {_key(one) for one in rows.arrived})
+        if self.table is TRADE and len(rows.arrived) < len(pending):
+            for exchange, name in {_key(one) for one in pending} - {_key(one) for one in rows.arrived}:
+                self._ids[exchange].discard(name)
+                if not self._ids[exchange]:
+                    del self._ids[exchange]  # names that are made up would else stay for ever
         self._published = (self._columns.view, [])
 
     def views(self) -> list[View]:
         """Return all rows there are: those that were made before, and those of what has arrived since."""
+        return self._read()[0]
+
+    def since(self, position: int) -> tuple[list[View], int, int]:
+        """Return the rows from a position on, how many of them are gone, and the position behind all: the first there ever was is at 0."""
+        views, begin = self._read()
+        start, end = max(position, begin), begin + sum(map(len, views))
+        left, found = start - begin, []
+        for view in views:
+            found.append(view.since(view.start + left))
+            left = max(left - len(view), 0)
+        return found, min(start, end) - position, end
+
+    @property
+    def end(self) -> int:
+        """The position behind the last row there is."""
+        views, begin = self._read()
+        return begin + sum(map(len, views))
+
+    @property
+    def gone(self) -> Sequence[int]:
+        """The positions of rows that were let go of, ascending."""
+        return range(self._columns.dropped)
+
+    def _read(self) -> tuple[list[View], int]:
         view, pending = self._published
         arrived = pending[: len(pending)]
-        return [view, _view_of(self.table, to_rows(self.table, arrived, self._codes, lambda _: None))] if arrived else [view]
+        made = [_view_of(self.table, to_rows(self.table, arrived, self._codes, lambda _: None))] if arrived else []
+        return [view, *made], view.begin
 
     def __len__(self) -> int:
         view, pending = self._published
@@ -90,8 +125,12 @@ class Ticks:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it all takes, near enough."""
-        return self._columns.nbytes + _BYTES_OF_ID * len(self._order) + _BYTES_OF_MESSAGE * len(self._published[1])
+        """Bytes that it all takes, near enough; one that is empty is about to go."""
+        view, pending = self._published
+        if not len(view) + len(pending):
+            return 0
+        ids = len(view) if self.table is TRADE else 0
+        return _BYTES + self._columns.nbytes + _BYTES_OF_ID * ids + _BYTES_OF_MESSAGE * len(pending)
 
     @property
     def dropped(self) -> int:
@@ -101,17 +140,33 @@ class Ticks:
     def drop_before(self, moment_us: int) -> None:
         """Let go of what arrived before a moment."""
         self.flush()
-        self.drop(int(np.searchsorted(self._columns.view.column(RECEIVED), moment_us)))
+        received = self._columns.view.column(RECEIVED)
+        # Up to the first that is new enough: a clock that was set back makes later ones look older.
+        self.drop(int(np.searchsorted(np.maximum.accumulate(received), moment_us)))
+
+    def squeeze(self) -> None:
+        """Take less room: what no row needs is given back; where that is little, the rows that came first go, a part of them."""
+        if not self._columns.roomy:
+            self.drop(max(1, len(self) // _PART))
+        self._columns.fit()
+        self._published = (self._columns.view, self._published[1])
 
     def drop(self, count: int) -> None:
         """Let go of so many of the rows that came first."""
         if not count:
             return
-        before = self._columns.dropped
+        if self.table is TRADE:
+            self._forget(count)
         self._columns.drop(count)
-        for _ in range(self._columns.dropped - before if self.table is TRADE else 0):
-            self._ids.discard(self._order.popleft())
         self._published = (self._columns.view, self._published[1])
+
+    def _forget(self, count: int) -> None:
+        """Let the ids of so many of the trades that came first come again."""
+        view = self._columns.view
+        names = list(self._codes["exchange"])
+        exchanges = view.column("exchange")[:count].tolist()
+        for code, text in zip(exchanges, view.text("trade_id")[view.start :][:count].to_pylist(), strict=True):
+            self._ids[names[code]].discard(text)
 
 
 def _view_of(table: Table, rows: Rows) -> View:
@@ -121,7 +176,7 @@ def _view_of(table: Table, rows: Rows) -> View:
     return columns.view
 
 
-def _key(arrived: Arrived) -> str:
-    """Return what makes a trade the same as another, "" where nothing does."""
+def _key(arrived: Arrived) -> tuple[str, str]:
+    """Return what makes a trade the same as another."""
     data = arrived[0].data  # type: ignore[attr-defined] # made by msgspec
-    return f"{data.exchange} {data.trade_id}" if data.trade_id else ""
+    return data.exchange, data.trade_id

@@ -16,13 +16,15 @@ from websockets.asyncio.client import ClientConnection, connect
 from qalypto_research.config import StreamAccess, is_loopback, variable
 from qalypto_research.errors import ConfigurationError
 from qalypto_research.schema.wire import Channel
-from qalypto_research.stream.actions import Action, Close, Open, Send, Told
+from qalypto_research.stream.actions import Action, Close, Notice, Open, Send
 from qalypto_research.stream.decoding import BadMessage, decode
 from qalypto_research.stream.losses import to_loss
 from qalypto_research.stream.protocol import Protocol
 
 MOST_BYTES: Final = 64 << 20
 """Of one message."""
+
+BEAT_S: Final = 1.0
 
 _OPEN_S: Final = 10.0
 _CLOSE_S: Final = 1.0
@@ -44,10 +46,12 @@ class Transport:
         What is to be done. It is asked on the transport's thread alone.
     data : callable
         Given each message of data; on the transport's thread, so it must be quick. What it raises is told as bad.
-    told : callable
+    notice : callable
         Given what whoever listens should know; likewise.
     bad : callable
         Given what is wrong with each message that cannot be read; likewise.
+    beat : callable
+        Called every second, in whatever state, with the seconds of a clock that never goes back; likewise.
 
     Raises
     ------
@@ -61,16 +65,18 @@ class Transport:
         protocol: Protocol,
         *,
         data: Callable[[msgspec.Struct], None],
-        told: Callable[[Told], None],
+        notice: Callable[[Notice], None],
         bad: Callable[[str], None],
+        beat: Callable[[float], None],
     ) -> None:
         self.messages = 0
         self.bytes = 0
         self._access = access
         self._protocol = protocol
         self._data = data
-        self._told = told
+        self._notice = notice
         self._bad = bad
+        self._on_beat = beat
         self._tls = _trust(access)
         self._loop = asyncio.new_event_loop()
         self._socket: ClientConnection | None = None
@@ -85,6 +91,7 @@ class Transport:
         self._protocol.want(channels, 0.0)
         # Before anyone can stop it.
         self._loop.call_soon(lambda: self._do(self._protocol.start()))
+        self._loop.call_soon(self._beat)
         self._thread.start()
 
     def want(self, channels: Iterable[Channel]) -> None:
@@ -140,8 +147,8 @@ class Transport:
     def _do(self, actions: Iterable[Action]) -> None:
         """Do what the protocol wants, and look again when it says so."""
         for action in actions:
-            if isinstance(action, Told):
-                self._told(action)
+            if isinstance(action, Notice):
+                self._notice(action)
             elif isinstance(action, Send):
                 self._send(action.text)
             elif isinstance(action, Open):
@@ -162,6 +169,10 @@ class Transport:
     def _look(self) -> None:
         self._heard()
         self._do(self._protocol.tick(self._loop.time()))
+
+    def _beat(self) -> None:
+        self._loop.call_later(BEAT_S, self._beat)
+        self._on_beat(self._loop.time())
 
     def _heard(self) -> None:
         """Tell the protocol of the data that have come since it was told last."""
@@ -211,7 +222,7 @@ class Transport:
             return
         if isinstance(message, dict):
             self._heard()
-            self._do(self._protocol.told(message, self._loop.time()))
+            self._do(self._protocol.message(message, self._loop.time()))
             return
         self._data_s = self._loop.time()
         try:

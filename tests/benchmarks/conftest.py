@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from qalypto_research.engine.embedded import EmbeddedEngine
+from qalypto_research.local.feed.archive import ArchiveSource
+from qalypto_research.local.feed.messages import to_stamp
+
 FOLDER = Path(__file__).resolve().parents[2] / ".bench"
 
 
-def generated(name: str, trades: int) -> Path:
-    """Return the folder of a day of about so many trades; at such rates a tenth fewer come about."""
+def generated(name: str, *options: str) -> Path:
+    """Return the folder of a day that is generated with these options."""
     folder = FOLDER / name
-    command = ["generate", str(folder), "--tables", "trade", "--start", "2026-03-02", "--hours", "24", "--trades", str(trades)]
+    command = ["generate", str(folder), "--start", "2026-03-02", "--hours", "24", *options]
     program = [sys.executable, "-m", "qalypto_research.cli", *command]
     if subprocess.run(program, check=False, capture_output=True).returncode:
         # What an older generator has begun cannot be gone on with.
@@ -34,12 +38,12 @@ def made(kind: str, name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def trades_archive() -> Path:
-    return generated("trades-5m", 5_700_000)
+    return generated("trades-5m", "--tables", "trade", "--trades", "5700000")  # a tenth fewer come about
 
 
 @pytest.fixture(scope="session")
 def twenty_million_archive() -> Path:
-    return generated("trades-20m", 23_000_000)
+    return generated("trades-20m", "--tables", "trade", "--trades", "23000000")  # a tenth fewer come about
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +62,23 @@ def klines_archive() -> Path:
 def stream_archive() -> Path:
     """600,000 rows in the mix of a stream, 800 a second."""
     return made("stream", "stream-800")
+
+
+@pytest.fixture(scope="session")
+def messages(stream_archive: Path) -> list[bytes]:
+    """40,000 messages in the mix, as they are sent."""
+    engine = EmbeddedEngine((stream_archive,))
+    source, found, at = ArchiveSource(engine), [], engine.seen_bounds_us()[0]
+    while len(found) < 40_000:
+        piece = source.read(at, at + 10**12)
+        found += [m.payload(to_stamp(m.seen_us)) for m in piece.messages]
+        at = piece.until_us
+    engine.close()
+    return found[:40_000]
+
+
+@pytest.fixture(scope="session")
+def file(messages: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pump") / "messages"
+    path.write_bytes(b"\n".join(messages))
+    return path

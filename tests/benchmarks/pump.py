@@ -1,9 +1,10 @@
-"""Sends prepared messages to whoever connects, as fast as they are taken, from a process of its own; then closes."""
+"""Sends prepared messages to whoever connects, so many a second or as fast as they are taken, from a process of its own; then closes."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -12,15 +13,17 @@ AT_ONCE = 200
 WELCOME = '{"type": "connected", "client_id": "me"}'
 
 
-async def main(messages: list[bytes]) -> None:
+async def main(messages: list[bytes], rate: float) -> None:
     over = asyncio.Event()
 
     async def pump(connection: ServerConnection) -> None:
         await connection.send(WELCOME)
         await connection.recv()
         await connection.send('{"type": "subscribed", "channels": ["*"]}')
-        for at in range(0, len(messages), AT_ONCE):
-            for message in messages[at : at + AT_ONCE]:
+        begun, at_once = time.monotonic(), max(1, min(AT_ONCE, int(rate / 50)))
+        for at in range(0, len(messages), at_once):
+            await asyncio.sleep(begun + at / rate - time.monotonic())
+            for message in messages[at : at + at_once]:
                 connection.protocol.send_text(message)
             connection.transport.write(b"".join(connection.protocol.data_to_send()))
             await connection.drain()
@@ -32,4 +35,4 @@ async def main(messages: list[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]).read_bytes().splitlines() * int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]).read_bytes().splitlines() * int(sys.argv[2]), float(sys.argv[3])))

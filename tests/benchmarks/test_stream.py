@@ -5,27 +5,19 @@ Messages: 60 % trades, 20 % quotes, 10 % candles, 10 % books of 20 levels a side
 
 from __future__ import annotations
 
-import asyncio
 import json
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import websockets
 from benchmarks.measure import RUNS, interleaved, ratios, report
+from benchmarks.pumping import documented, pumping
 from pydantic import SecretStr
 
 from qalypto_research.config import StreamAccess
-from qalypto_research.engine.embedded import EmbeddedEngine
-from qalypto_research.local.feed.archive import ArchiveSource
-from qalypto_research.local.feed.messages import to_stamp
 from qalypto_research.schema.tables import TRADE
 from qalypto_research.schema.wire import Channel
 from qalypto_research.stream.decoding import decode
@@ -35,35 +27,6 @@ from qalypto_research.stream.transport import Transport
 
 FOR_EVER = 10**18
 REPEATS = 3
-
-
-@pytest.fixture(scope="module")
-def messages(stream_archive: Path) -> list[bytes]:
-    """40,000 messages in the mix, as they are sent."""
-    engine = EmbeddedEngine((stream_archive,))
-    source, found, at = ArchiveSource(engine), [], engine.seen_bounds_us()[0]
-    while len(found) < 40_000:
-        piece = source.read(at, at + 10**12)
-        found += [m.payload(to_stamp(m.seen_us)) for m in piece.messages]
-        at = piece.until_us
-    engine.close()
-    return found[:40_000]
-
-
-@pytest.fixture(scope="module")
-def file(messages: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pump") / "messages"
-    path.write_bytes(b"\n".join(messages))
-    return path
-
-
-@contextmanager
-def pumping(file: Path, repeats: int) -> Iterator[str]:
-    """Have messages sent from a process of its own; yield its address."""
-    program = [sys.executable, str(Path(__file__).with_name("pump.py")), str(file), str(repeats)]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
-        yield f"ws://127.0.0.1:{process.stdout.readline().strip()}"
-        process.kill()
 
 
 def test_decoding(messages: list[bytes]) -> None:
@@ -85,8 +48,9 @@ def ours(url: str) -> int:
         access,
         Protocol(jitter=lambda: 0.5),
         data=lambda message: store.put(message, clock() // 1000),
-        told=lambda told: over.set() if told.what == "finished" else None,
+        notice=lambda told: over.set() if told.what == "finished" else None,
         bad=pytest.fail,
+        beat=lambda _: None,
     )
     transport.start([Channel()])
     assert over.wait(120)
@@ -96,31 +60,11 @@ def ours(url: str) -> int:
     return transport.messages - 2  # the welcome, and the confirmation
 
 
-def documented(url: str) -> list[dict]:
-    """Receive all as the documentation shows it, into a list."""
-    rows: list[dict] = []
-
-    async def listen() -> None:
-        async with websockets.connect(f"{url}/me", ping_interval=None, ping_timeout=None, max_queue=None) as ws:
-            await ws.recv()
-            await ws.send(json.dumps({"action": "subscribe", "channels": ["*"]}))
-            async for message in ws:
-                msg = json.loads(message)
-                if msg.get("type") == "ping":
-                    await ws.send(json.dumps({"action": "pong"}))
-                    continue
-                if "data" in msg:
-                    rows.append(msg["data"])
-
-    asyncio.run(listen())
-    return rows
-
-
 def test_receiving_decoding_and_appending(messages: list[bytes], file: Path) -> None:
     count = len(messages) * REPEATS
     took: dict[str, list[float]] = {"ours": [], "theirs": []}
     for run in range(RUNS + 1):
-        for name, listen in (("ours", ours), ("theirs", documented)):
+        for name, listen in (("ours", ours), ("theirs", lambda url: documented(url, []))):
             with pumping(file, REPEATS) as url:
                 begun = time.perf_counter()
                 got = listen(url)

@@ -35,6 +35,8 @@ CALLS = {
     "orderbooks": lambda con: con.orderbooks("BTCUSDT", depth=np.int64(3), minutes=60, every=pd.Timedelta("1s"), columns=["bid_price_2"]),
     "funding": lambda con: con.funding("BTCUSDT", start=dt.datetime(2026, 3, 2, 12), minutes=60, max_bytes=10**6),  # noqa: DTZ001
     "spreads": lambda con: con.spreads(["BTCUSDT"], pd.Timedelta("1m"), start=np.datetime64("2026-03-02T12:00"), exchange="all"),
+    "bars": lambda con: con.bars("BTCUSDT", np.float64(2.5), "volume", start=dt.datetime(2026, 3, 2, 12), bound=None),  # noqa: DTZ001
+    "flow": lambda con: con.flow(("BTCUSDT",), pd.Timedelta("1m"), start=np.datetime64("2026-03-02T12:00"), limit=np.int64(5)),
     "compare": lambda con: con.compare(("BTCUSDT",), start=pd.Timestamp("2026-03-02 12:00"), exchange=np.array(["binance"])),
     "batches": lambda con: next(con.batches("klines", "BTCUSDT", interval="1m", limit=np.int32(2), rows=np.int64(5))),
     "sql": lambda con: con.sql("SELECT 1 AS x"),

@@ -55,7 +55,7 @@ def test_an_interrupt_in_the_middle_of_a_query_returns_at_once_and_ends_it():
     try:
         con.sql(LONG)
     except KeyboardInterrupt:
-        print(time.monotonic() - since < 1, gone(), len(con.klines("BTCUSDT", hours=2)), len(qr.connect("sample").symbols()))
+        print(time.monotonic() - since < 5, gone(), len(con.klines("BTCUSDT", hours=2)), len(qr.connect("sample").symbols()))
     """
     )
     assert out == ["True", "True", "2", "40"]
@@ -79,7 +79,7 @@ def test_an_interrupt_at_any_moment_leaves_no_query_behind():
             con.sql(LONG)
         except KeyboardInterrupt:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            print(time.monotonic() - since < 1 and gone())
+            print(time.monotonic() - since < 5 and gone())
     """,
         may_say=r"(Exception ignored in: .*\n(.*\n)*?KeyboardInterrupt: ?\n)*",
     )
@@ -100,7 +100,7 @@ def test_opening_an_archive_can_be_interrupted():
         while True:
             qr.connect("sample").close()
     except KeyboardInterrupt:
-        print(time.monotonic() - since < 1)
+        print(time.monotonic() - since < 5)
     with qr.connect("sample") as con:
         print(len(con.symbols()))
     """

@@ -1,8 +1,11 @@
-"""What the other tests rely on: the zone asked for is in force, and nothing is written outside the temporary folder."""
+"""What the other tests rely on: the zone asked for is in force, nothing is written outside the temporary folder, modules are shared out."""
 
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -36,3 +39,20 @@ def test_a_test_begins_in_an_empty_folder_and_home(tmp_path, tmp_path_factory):
     Path("file").write_text("text", encoding="utf-8")
     assert Path.cwd().is_relative_to(tmp_path_factory.getbasetemp())
     assert Path.home().is_relative_to(tmp_path_factory.getbasetemp())
+
+
+def test_modules_are_shared_out_between_processes(root, tmp_path):
+    """A module that another has begun with is left out, the others are run whole, whether in the same folder or the next."""
+    modules = ["tests/sql/test_params.py", "tests/sql/test_building.py", "tests/depth/test_levels.py"]
+    (tmp_path / "tests.sql.test_building.py").touch()  # begun by another
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", f"--share={tmp_path}"]
+    done = subprocess.run([*command, *modules], cwd=root, capture_output=True, text=True, timeout=100, check=False)
+    again = subprocess.run([*command, *modules], cwd=root, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d+ passed in", done.stdout, re.MULTILINE), done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "tests.depth.test_levels.py",
+        "tests.sql.test_building.py",
+        "tests.sql.test_params.py",
+    ]
+    assert "no tests ran" in again.stdout

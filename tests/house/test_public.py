@@ -5,17 +5,20 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import operator
 import pkgutil
 import re
 import types
 import warnings
+from pathlib import Path
 
 import pytest
 
 import qalypto_research as qr
 
 PUBLIC = getattr(qr, "__all__", ())
-FUNCTIONS = sorted(name for name in PUBLIC if inspect.isroutine(getattr(qr, name)))
+INNER = [f"{module}.{name}" for module in ("charts", "prep") for name in getattr(qr, module).__all__]
+FUNCTIONS = sorted(name for name in [*PUBLIC, *INNER] if inspect.isroutine(operator.attrgetter(name)(qr)))
 CLASSES = sorted(name for name in PUBLIC if inspect.isclass(getattr(qr, name)))
 METHODS = sorted(
     f"{owner}.{name}"
@@ -44,18 +47,25 @@ def test_there_are_public_functions():
 
 
 def test_no_module_bears_the_name_of_a_public_function():
-    last_parts = {name.rpartition(".")[2]: name for name in modules()}
-    assert {name: last_parts[name] for name in FUNCTIONS if name in last_parts} == {}
+    """Nor of one of its own: a module of `qr.prep` named like a function of `qr.prep` would take its place once imported."""
+    ours = {name.removeprefix("qalypto_research.") for name in modules()}
+    last_parts = {name.rpartition(".")[2] for name in modules()}
+    assert [name for name in FUNCTIONS if name in ours or ("." not in name and name in last_parts)] == []
 
 
 def test_importing_every_module_leaves_the_public_names_alone():
-    before = {name: getattr(qr, name) for name in PUBLIC}
+    before = {name: find(name) for name in [*PUBLIC, *INNER]}
     for name in modules():
         if not name.endswith(".__main__"):
             importlib.import_module(name)
-    after = {name: getattr(qr, name) for name in PUBLIC}
+    after = {name: find(name) for name in [*PUBLIC, *INNER]}
     assert [name for name in before if before[name] != after[name]] == []
     assert [name for name in FUNCTIONS if isinstance(after[name], types.ModuleType) or not callable(after[name])] == []
+
+
+def test_a_type_checker_sees_each_call_of_prep():
+    read = (Path(__file__).parents[1] / "typing" / "api.py").read_text(encoding="utf-8")
+    assert [name for name in qr.prep.__all__ if f"qr.prep.{name}" not in read] == []
 
 
 # --- Docstrings -----------------------------------------------------------------------------------------------------
@@ -69,7 +79,7 @@ def sections(doc):
 
 def parameters(name):
     """Return the arguments of a public function; of a method without the connection it belongs to."""
-    return list(inspect.signature(find(name)).parameters)["." in name :]
+    return list(inspect.signature(find(name)).parameters)[name in METHODS :]
 
 
 def returns_something(function):
@@ -89,7 +99,7 @@ def test_docstring_is_whole(name):
         documented = re.findall(r"^(\*{0,2}\w[\w, *]*?)(?: :.*)?$", found["Parameters"], flags=re.MULTILINE)
         named = {part.strip().lstrip("*") for line in documented for part in line.split(",")}
         assert set(asked) - named == set(), f"{name}: undocumented arguments"
-    if returns_something(function) and (asked or "." not in name):  # of a method without arguments the sentence is enough
+    if returns_something(function) and (asked or name not in METHODS):  # of a method without arguments the sentence is enough
         assert {"Returns", "Yields"} & set(found), f"{name}: says nothing of what it returns"
 
 

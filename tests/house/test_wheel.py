@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -55,6 +56,24 @@ def test_wheel_holds_the_package_and_the_sample(wheel):
     assert (package | sample) - names == set()
     assert "qalypto_research/py.typed" in names
     assert [n for n in names if not n.startswith("qalypto_research")] == []
+
+
+@pytest.mark.skipif(shutil.which("node") is None or shutil.which("npm") is None, reason="the charts are bundled by node and npm")
+def test_wheel_holds_the_bundle_with_its_licences_and_not_its_sources(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name.rpartition("/")[2]: name for name in archive.namelist() if "/charts/bundle/" in name}
+        assert {"chart.js", "chart.css", "LICENSE-lightweight-charts", "NOTICE"} <= set(held)
+        assert b"TradingView" in archive.read(held["NOTICE"])
+        assert b"TradingView Lightweight Charts" in archive.read(held["chart.js"])
+        assert [name for name in archive.namelist() if "/javascript/" in name] == []
+
+
+def test_installed_package_finds_its_bundle_or_says_why_not(installed, tmp_path):
+    program = (
+        "from qalypto_research.charts.widgets.bundle import find_obstacle, read_bundle; print(find_obstacle() or len(read_bundle().script))"
+    )
+    said = run(installed / "python", "-c", program, cwd=tmp_path)
+    assert said.strip().isdigit() if shutil.which("npm") else "was not found on the PATH" in said
 
 
 def test_installed_package_is_the_wheels(installed, tmp_path):

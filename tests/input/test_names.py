@@ -8,7 +8,7 @@ import pytest
 
 import qalypto_research as qr
 
-CALLS = ("klines", "trades", "tickers", "orderbook_tops", "orderbooks", "funding", "spreads")
+CALLS = ("klines", "trades", "tickers", "orderbook_tops", "orderbooks", "funding", "spreads", "flow")
 SYMBOLS = "BTCUSDT, ETHUSDT, SOLUSDT, XRPUSDT, BNBUSDT, DOGEUSDT, ADAUSDT, DOTUSDT, LINKUSDT, AVAXUSDT"
 SYMBOLS_OF = {call: "symbol" if call == "orderbooks" else "symbols" for call in (*CALLS, "compare")}
 INTERVALS = "1m, 5m, 15m, 30m, 1h, 4h, 12h, 1d"

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import qalypto_research as qr
-from qalypto_research.history.arguments import pick_every
+from qalypto_research.asked import pick_every
 
-CALLS = ("klines", "trades", "tickers", "orderbook_tops", "orderbooks", "funding", "spreads")
+CALLS = ("klines", "trades", "tickers", "orderbook_tops", "orderbooks", "funding", "spreads", "flow")
 NEW_YORK = ZoneInfo("America/New_York")
 
 

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import re
 import ssl
+import threading
 
 import pytest
 
 from qalypto_research import cli, doctor
 from qalypto_research.local.testing import StandIn
 
-STEPS = ["settings", "name", "connection", "login", "tables", "clock"]
+STEPS = ["settings", "name", "connection", "login", "tables", "clock", "stream"]
+
+
+@pytest.fixture(scope="module")
+def own():
+    """Return a stand-in over TLS of these tests' own: who listens to the stream has its clock run."""
+    with StandIn("sample", require_cloudflare=True) as started:
+        yield started
 
 
 @pytest.fixture
-def tls(qalypto_standin):
+def tls(own):
     """Return the stand-in over TLS, without faults."""
-    return qalypto_standin("sample", require_cloudflare=True)
+    own.heal()
+    return own
 
 
 @pytest.fixture
@@ -58,14 +67,41 @@ def test_all_is_well(examine, tls):
     assert said[3:5] == ["accepted", "the four tables are as documented"]
     # The stand-in's clock stands in March 2026.
     assert re.match(r"this machine is \d+\.\d{3} s (ahead of|behind) the server .* set it \(NTP\)$", said[5])
+    assert re.fullmatch(rf"live at {re.escape(tls.stream_url)} after \d\.\d s, subscribed to trade:btcusdt", said[6])
+    assert not [t for t in threading.enumerate() if t.name == "qalypto-stream"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"stream_url": "wss://127.0.0.1:9/ws/stream"}, r"^wss://127.0.0.1:9/ws/stream: no connection \(.*; check QALYPTO_STREAM_URL$"),
+        ({"stream_url": "https://127.0.0.1"}, "^QALYPTO_STREAM_URL: 'https://127.0.0.1' cannot be used"),
+    ],
+)
+def test_a_stream_that_is_not_to_be_had(examine, tls, changed, said):
+    stopped_at(examine(tls.environment(), **changed), "stream", said)
+
+
+def test_a_stream_that_refuses(examine, tls):
+    tls.fault("unauthorized")
+    stopped_at(examine(tls.environment()), "stream", "the stream does not accept the service token")
+
+
+def test_without_a_service_token_the_stream_is_not_tried(examine, gateway):
+    code, findings, _ = examine(gateway.environment(), cf_access_client_id=None, cf_access_client_secret=None)
+    assert code == 0
+    assert findings[-1][1:] == (
+        "stream",
+        "not tried: it asks for a service token, QALYPTO_CF_ACCESS_CLIENT_ID and QALYPTO_CF_ACCESS_CLIENT_SECRET",
+    )
 
 
 def test_a_clock_that_is_right_is_not_complained_of(examine, gateway, monkeypatch):
     moment = 1_772_456_430.0  # 2026-03-02 13:00:30 UTC, where the stand-in's clock stands
     monkeypatch.setattr(doctor.time, "time", lambda: moment + 0.25)
-    code, findings, _ = examine(gateway.environment())
+    code, findings, _ = examine(gateway.environment(), cf_access_client_id=None, cf_access_client_secret=None)
     assert code == 0
-    assert findings[-1][2] == "this machine is 0.250 s ahead of the server (give or take 0.000 s)"
+    assert findings[-2][2] == "this machine is 0.250 s ahead of the server (give or take 0.000 s)"
     assert findings[2][2] == "open, without TLS: this machine only"
 
 

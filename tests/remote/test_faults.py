@@ -121,7 +121,7 @@ def test_a_service_that_falls_silent_is_left_in_time(gateway, reach, statements,
     since = time.monotonic()
     with pytest.raises(qr.errors.QueryTimeoutError, match=r"the service fell silent; ask for less, or try again .*\[query [0-9a-f]{32}\]"):
         CALLS[name](con)
-    assert time.monotonic() - since < 1.5 + 5
+    assert time.monotonic() - since < 1.5 + 15
     gateway.heal()
     assert_same(CALLS[name](con), CALLS[name](embedded))
 
@@ -147,7 +147,7 @@ def test_a_service_that_is_gone_is_named(stopped, name):
     since = time.monotonic()
     with pytest.raises(qr.errors.ServiceError, match="the service cannot be reached; check QALYPTO_CLICKHOUSE_URL"):
         CALLS[name](stopped)
-    assert time.monotonic() - since < 5
+    assert time.monotonic() - since < 15
     assert "cannot be read now: the service cannot be reached" in repr(stopped)
 
 
@@ -219,9 +219,9 @@ def assert_rows(frames, expected):
 # --- Other tables than the documented ones --------------------------------------------------------------------------
 
 OTHER = [
-    ("missing:table=trade,column=price", "market_data_trade.price", ("trades", "batches")),
-    ("renamed:table=trade,column=amount,to=size", "market_data_trade.amount", ("trades", "batches")),
-    ("retyped:table=trade,column=price,to=String", "market_data_trade.price", ("trades", "batches")),
+    ("missing:table=trade,column=price", "market_data_trade.price", ("trades", "batches", "bars")),
+    ("renamed:table=trade,column=amount,to=size", "market_data_trade.amount", ("trades", "batches", "bars", "flow")),
+    ("retyped:table=trade,column=price,to=String", "market_data_trade.price", ("trades", "batches", "bars")),
     ("retyped:table=trade,column=price,to=Float32", "market_data_trade.price", ("trades",)),
     ("retyped:table=trade,column=timestamp,to=DateTime", "market_data_trade.timestamp", ("trades", "batches")),
     ("missing:table=ticker,column=last_price", "market_data_ticker.last_price", ("tickers", "last_tickers", "compare", "spreads")),

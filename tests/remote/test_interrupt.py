@@ -74,7 +74,7 @@ def test_an_interrupt_in_the_middle_of_a_query_returns_at_once_and_ends_it_at_th
     try:
         con.sql(STREAM)
     except KeyboardInterrupt:
-        print(time.monotonic() - since < 1, over(), len(con.klines("BTCUSDT", hours=2)))
+        print(time.monotonic() - since < 5, over(), len(con.klines("BTCUSDT", hours=2)))
     """,
     )
     assert out == ["True", "True", "2"]
@@ -99,7 +99,7 @@ def test_an_interrupt_at_any_moment_leaves_no_query_behind(gateway):
             con.sql(LONG)
         except KeyboardInterrupt:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            print(time.monotonic() - since < 1 and over())
+            print(time.monotonic() - since < 5 and over())
     print(len(con.klines("BTCUSDT", hours=2)))
     """,
         may_say=r"(Exception ignored in: .*\n(.*\n)*?KeyboardInterrupt: ?\n)*",
@@ -126,7 +126,7 @@ def test_an_interrupt_while_the_service_says_nothing_returns_at_once(gateway):
         try:
             call()
         except KeyboardInterrupt:
-            print(time.monotonic() - since < 1, len(con.klines("BTCUSDT", hours=2)))
+            print(time.monotonic() - since < 5, len(con.klines("BTCUSDT", hours=2)))
     """,
     )
     assert out == ["True", "2"] * 2
@@ -145,7 +145,7 @@ def test_connecting_can_be_interrupted(gateway):
         try:
             qr.connect("service")
         except KeyboardInterrupt:
-            print(time.monotonic() - since < 1.3, len(con.klines("BTCUSDT", hours=2)))
+            print(time.monotonic() - since < 5, len(con.klines("BTCUSDT", hours=2)))
     """,
     )
     assert out == ["True", "2"] * 3

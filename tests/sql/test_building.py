@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qalypto_research.archive.visibility import ARRIVAL
+from qalypto_research.asked import parse_bytes, pick_columns, pick_interval
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.errors import InputError
-from qalypto_research.history.arguments import parse_bytes, pick_columns, pick_exchanges, pick_interval, pick_symbols
+from qalypto_research.history.arguments import pick_exchanges, pick_symbols
 from qalypto_research.history.query import Span, TableQuery, candle_query, to_parameter
 from qalypto_research.schema.frames import KLINES, ORDERBOOK_TOPS, TICKERS, TRADES
 

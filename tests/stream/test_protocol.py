@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qalypto_research.schema.wire import Channel
-from qalypto_research.stream.actions import Close, Limits, Loss, Open, Send, Told
+from qalypto_research.stream.actions import Close, Limits, Loss, Notice, Open, Send
 from qalypto_research.stream.protocol import Protocol
 
 WELCOME = json.loads(docs.CONNECTED)
@@ -32,7 +32,7 @@ class Client:
         for action in actions:
             if isinstance(action, Send):
                 short.append(json.loads(action.text))
-            elif isinstance(action, Told):
+            elif isinstance(action, Notice):
                 short.append((action.what, action.detail))
             else:
                 short.append({Open: "open", Close: "close"}[type(action)])
@@ -48,7 +48,7 @@ class Client:
         return self.did(self.protocol.opened(self.now))
 
     def told(self, **content):
-        return self.did(self.protocol.told(content, self.now))
+        return self.did(self.protocol.message(content, self.now))
 
     def heard(self):
         self.protocol.heard(self.now)
@@ -328,8 +328,13 @@ def test_the_waits_grow_up_to_a_minute_and_begin_anew_after_success():
     client.told(**WELCOME)
     client.told(type="subscribed", channels=["trade"])
     assert client.lost() == [("lost", "cut; trying again in 1.0 s")]
-    assert client.protocol.reconnects == 10
     assert client.protocol.reason == "cut"
+    assert client.protocol.reconnects == 0  # it has come to live but once
+    client.at(client.protocol.due_s)
+    client.opened()
+    client.told(**WELCOME)
+    assert client.told(type="subscribed", channels=["trade"]) == [("reconnect", "trade")]
+    assert client.protocol.reconnects == 1
 
 
 @pytest.mark.parametrize(("jitter", "wait"), [(0.0, 0.75), (1.0, 1.25)])
@@ -542,9 +547,8 @@ def test_an_error_about_unsubscribing_refuses_nothing():
 def test_a_status_is_told():
     client = Client("trade").live()
     assert client.did(client.protocol.ask_status(client.now)) == [STATUS]
-    ((what, detail),) = client.told(**json.loads(docs.STATUS))
-    assert what == "status"
-    assert json.loads(detail) == json.loads(docs.STATUS)
+    (notice,) = client.protocol.message(json.loads(docs.STATUS), client.now)
+    assert (notice.what, notice.content) == ("status", json.loads(docs.STATUS))
 
 
 def limited(client, most):

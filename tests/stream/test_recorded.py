@@ -51,8 +51,9 @@ def case(request, recorded):
             Settings.read(given).stream_access(),
             Protocol(jitter=lambda: 0.5),
             data=lambda message: store.put(message, next(received)),
-            told=tell,
+            notice=tell,
             bad=pytest.fail,
+            beat=lambda _: None,
         )
         transport.start([Channel()])
         assert over.wait(60)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 import threading
 import tracemalloc
 import uuid
@@ -381,6 +380,25 @@ def test_a_clock_set_back_does_not_make_rows_older():
     assert store.frame(TRADE)["trade_id"].tolist() == ["c"]
 
 
+def test_the_candles_that_go_first_are_those_that_changed_first_whatever_the_clock_says():
+    store = Store(keep_us=100, max_bytes=10**9)
+    for received, minute in ((1_000, 0), (1_010, 1), (10, 0), (20, 2), (1_050, 3)):
+        store.put(decode(kline(f"12:0{minute}", volume=float(received < 100))), received)
+    store.buffers()["kline", "BTCUSDT"].drop(1)
+    assert store.frame(KLINE).index.minute.tolist() == [0, 2, 3]
+    store.tidy(1_101)
+    assert store.frame(KLINE).index.minute.tolist() == [3]
+
+
+def test_many_small_series_are_bounded_too():
+    store = stored(*(ticker(f"12:00:{n}", symbol=f"S{k}USDT") for n in range(10, 30) for k in range(50)), max_bytes=10**9)
+    store.tidy(0)
+    store.bound(10**9, store.nbytes // 2)
+    store.tidy(0)
+    assert store.nbytes <= store.max_bytes
+    assert 400 <= store.count() < 600
+
+
 def test_rows_go_by_their_age_since_they_arrived():
     store = stored(*(trade("12:00", trade_id=str(n)) for n in range(2000)), *(kline(f"12:0{n}") for n in range(5)), keep_us=500)
     store.tidy(2004)
@@ -403,16 +421,39 @@ def test_where_there_is_too_much_the_busy_ones_oldest_rows_go_and_a_quiet_one_st
     assert kept == list(range(kept[0], 3000))
 
 
+def test_room_that_no_row_takes_is_given_back_before_rows_are_let_go_of():
+    store = stored(*(book(f"12:{n // 60:02}:{n % 60:02}", sequence_id=str(n)) for n in range(2_100)), max_bytes=10**12)
+    store.tidy(0)
+    room = store.nbytes
+    store.bound(10**12, int(0.7 * room))
+    store.tidy(0)
+    assert store.count() == 2_100
+    assert store.nbytes <= 0.7 * room
+    store.bound(10**12, int(0.1 * room))
+    store.tidy(0)
+    assert store.nbytes <= 0.1 * room
+    assert 100 < store.count() == 2_100 - store.dropped
+
+
+def test_the_memory_that_rows_take_stays_within_their_bounds():
+    """As tracemalloc counts it, and also while the rows, far more than there is room for, roll on."""
+    most = 4_000_000
+    store = Store(keep_us=10**15, max_bytes=most)
+    sides = [(99.0 - k, 1.5) for k in range(20)]
+    messages = [decode(book(f"12:{n // 60:02}:{n % 60:02}", sides, sequence_id=str(n))) for n in range(2_000)]
+    taken = []
+    tracemalloc.start()
+    for n in range(20_000):
+        store.put(messages[n % len(messages)], n)
+        if n % 500 == 0:
+            store.tidy(n)
+            taken.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert max(taken) < 1.1 * most
+    assert min(taken[10:]) > 0.5 * most
+
+
 # --- Nothing torn, nothing shared ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def hurried():
-    """Let threads take turns as often as they can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("hurried")

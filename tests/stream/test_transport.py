@@ -48,13 +48,15 @@ class Heard:
 
     def __init__(self):
         self.ids, self.told, self.bad = [], [], []
+        self.status = None
         self.changed = threading.Condition()
 
     def data(self, message):
         self._note(self.ids, int(message.data.trade_id))
 
-    def tell(self, told):
-        self._note(self.told, (told.what, told.detail))
+    def tell(self, notice):
+        self.status = notice.content or self.status
+        self._note(self.told, (notice.what, notice.detail))
 
     def wrong(self, text):
         self._note(self.bad, text)
@@ -84,7 +86,9 @@ def listen():
         heard = Heard()
         access = Settings.read({name: value for name, value in given.items() if value is not None}).stream_access()
         protocol = Protocol(jitter=lambda: 0.5, limits=limits)
-        transport = Transport(access, protocol, data=(lambda _: 1 // 0) if fails else heard.data, told=heard.tell, bad=heard.wrong)
+        transport = Transport(
+            access, protocol, data=(lambda _: 1 // 0) if fails else heard.data, notice=heard.tell, bad=heard.wrong, beat=lambda _: None
+        )
         opened.append(transport)
         transport.start(channels)
         return transport, heard, protocol
@@ -129,7 +133,8 @@ def test_over_tls_the_certificate_is_checked(archive, listen):
 def test_it_comes_back_from_a_loss(standin, listen, fault, details, said):
     standin.fault(fault, **details)
     _, heard, protocol = listen(standin)
-    heard.until(lambda h: h.whats()[-1:] == ["live"] and "lost" in h.whats() and len(h.ids) > 40)
+    heard.until(lambda h: h.whats()[-1:] in (["live"], ["reconnect"]) and "lost" in h.whats() and len(h.ids) > 40)
+    assert protocol.reconnects == ("after" in details)
     lost = next(detail for what, detail in heard.told if what == "lost")
     assert lost.startswith(said)
     assert lost.endswith("trying again in 1.0 s")
@@ -177,7 +182,7 @@ def test_nobody_there(listen, standin):
 def test_a_silent_socket_is_found_and_replaced(standin, listen):
     standin.fault("silence", after=10, times=1)
     _, heard, _ = listen(standin, limits=Limits(silent_s=1.0, answer_s=1.0))
-    heard.until(lambda h: h.whats()[-1:] == ["live"] and "lost" in h.whats() and len(h.ids) > 30)
+    heard.until(lambda h: h.whats()[-1:] == ["reconnect"] and len(h.ids) > 30)
     assert "stale" in heard.whats()
     assert dict(heard.told)["lost"].startswith("silent for ")
 
@@ -215,7 +220,7 @@ def test_the_server_is_asked_for_its_status(standin, listen):
     heard.until(lambda h: h.ids)
     transport.ask_status()
     heard.until(lambda h: "status" in h.whats())
-    assert '"subscriptions": ["trade:btcusdt"]' in dict(heard.told)["status"]
+    assert heard.status["subscriptions"] == ["trade:btcusdt"]
 
 
 def test_a_replay_that_ends_is_not_tried_again(tmp_path, listen):
@@ -279,6 +284,6 @@ def test_stopping_before_it_has_begun_and_at_once(standin, listen):
         assert not transport.running
         assert protocol.state == "stopped"
     access = Settings.read({"username": "q", "password": "x", "cf_access_client_id": "a", "cf_access_client_secret": "b"}).stream_access()
-    never = Transport(access, Protocol(jitter=lambda: 0.5), data=print, told=print, bad=print)
+    never = Transport(access, Protocol(jitter=lambda: 0.5), data=print, notice=print, bad=print, beat=print)
     never.stop()
     assert not never.running

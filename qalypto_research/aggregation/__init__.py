@@ -1,0 +1,1 @@
+"""What a bar is: the rule of each kind, how trades become bars and bars larger bars. ClickHouse and NumPy both follow it."""

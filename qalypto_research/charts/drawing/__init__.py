@@ -1,0 +1,1 @@
+"""How a description is drawn on matplotlib's Axes. Figures are made without pyplot, so that nothing is left open."""

@@ -1,0 +1,209 @@
+// Candles with volume in a box of their own, by lightweight-charts. It knows rows and colours, and nothing of kernels.
+import { CandlestickSeries, CrosshairMode, HistogramSeries, LineStyle, createChartEx } from "lightweight-charts";
+
+import { withAlpha } from "./theme.js";
+import { ZonedAxis } from "./zone.js";
+
+export const WIDTH = 7; // numbers a row: time (s), open, high, low, close, volume, state
+const MISSING = 0;
+const FORMING = 1;
+const PALE = 0.5; // of a candle that is not over
+const ROOM_AT_RIGHT = 6;
+const QUIET = { lastValueVisible: false, priceLineVisible: false };
+const FULL_HEIGHT = { autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 1 } }) };
+
+export function toRows(numbers) {
+  const rows = [];
+  for (let i = 0; i + WIDTH <= numbers.length; i += WIDTH) {
+    const [time, open, high, low, close, volume, state] = numbers.subarray(i, i + WIDTH);
+    rows.push({ time, open, high, low, close, volume, state });
+  }
+  return rows;
+}
+
+export class Candles {
+  constructor(box, zone) {
+    this.zone = zone;
+    this.daily = false;
+    this.rows = new Map(); // by time; whatever came last
+    this.times = []; // ascending
+    this.most = Infinity; // candles that are held, the newest; of some more the oldest are let go of, as the kernel does
+    const axis = new ZonedAxis((time) => (this.daily ? time : this.zone.local(time)));
+    this.chart = createChartEx(box, axis, {
+      autoSize: true,
+      crosshair: { mode: CrosshairMode.Normal },
+      rightPriceScale: { scaleMargins: { top: 0.12, bottom: 0.26 }, borderVisible: false },
+      timeScale: { timeVisible: true, secondsVisible: false, rightOffset: ROOM_AT_RIGHT, barSpacing: 7, borderVisible: false, minBarSpacing: 0.2 },
+    });
+    this.shades = this.chart.addSeries(HistogramSeries, { priceScaleId: "shades", ...QUIET, ...FULL_HEIGHT });
+    this.shades.priceScale().applyOptions({ scaleMargins: { top: 0, bottom: 0 } });
+    this.volume = this.chart.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, ...QUIET });
+    this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    this.series = this.chart.addSeries(CandlestickSeries, { priceLineStyle: LineStyle.Dashed, priceLineWidth: 1 });
+  }
+
+  /** Begin to look at the newest: once the page has given the chart a width, before which no spacing holds. */
+  showNewest() {
+    const scale = this.chart.timeScale();
+    if (scale.width() > 0) {
+      scale.resetTimeScale();
+      return;
+    }
+    const laidOut = (width) => {
+      if (width === 0) return;
+      scale.unsubscribeSizeChange(laidOut);
+      scale.resetTimeScale();
+    };
+    scale.subscribeSizeChange(laidOut);
+  }
+
+  /** Draw in these colours from now on. */
+  paint(colours) {
+    const changed = this.colours && (this.colours.up !== colours.up || this.colours.down !== colours.down);
+    this.colours = colours;
+    const line = { color: colours.muted, labelBackgroundColor: colours.frame };
+    this.chart.applyOptions({
+      layout: {
+        background: { color: colours.background },
+        textColor: colours.muted,
+        fontFamily: getComputedStyle(document.body).getPropertyValue("--jp-ui-font-family") || "system-ui, sans-serif",
+        fontSize: 11,
+        attributionLogo: true,
+      },
+      grid: { vertLines: { color: colours.grid }, horzLines: { color: colours.grid } },
+      crosshair: { vertLine: line, horzLine: line },
+      localization: { timeFormatter: (time) => this.zone.moment(time, this.daily) },
+      timeScale: { tickMarkFormatter: (time, mark) => this.zone.axis(time, mark, this.daily) },
+    });
+    this.series.applyOptions({
+      upColor: colours.background, // hollow, so that up and down differ in shape, too
+      downColor: colours.down,
+      borderUpColor: colours.up,
+      borderDownColor: colours.down,
+      wickUpColor: colours.up,
+      wickDownColor: colours.down,
+    });
+    if (changed) this.reload([...this.rows.values()]);
+  }
+
+  /** Show other candles, the newest of them. */
+  open(rows, { precision, daily, most }) {
+    this.daily = daily;
+    this.most = most;
+    this.quote(precision);
+    this.chart.priceScale("right").applyOptions({ autoScale: true });
+    this.clear();
+    this.setRows(rows);
+    this.showNewest();
+  }
+
+  /** Write prices with so many decimals. */
+  quote(precision) {
+    this.precision = precision;
+    const digits = { minimumFractionDigits: precision, maximumFractionDigits: precision };
+    const { format } = new Intl.NumberFormat("en-US", digits);
+    this.price = format;
+    this.series.applyOptions({ priceFormat: { type: "custom", minMove: 10 ** -precision, formatter: format } });
+  }
+
+  /** Show the same candles afresh, where the user has them in view. */
+  reload(rows, { precision } = this) {
+    if (precision !== this.precision) this.quote(precision);
+    // In bars from the newest: the page may be between two layouts, where a range in view would be of another width.
+    const position = this.chart.timeScale().scrollPosition();
+    const before = this.times;
+    this.setRows(rows);
+    if (position >= 0 || before.length === 0) return; // the newest is in view, and stays there
+    const at = Math.max(0, before.length - 1 + Math.floor(position));
+    const found = this.times.indexOf(before[at]);
+    if (found < 0) return;
+    const added = this.times.length - found - (before.length - at);
+    this.chart.timeScale().scrollToPosition(position - added, false);
+  }
+
+  /** Write times in another zone. */
+  setZone(zone) {
+    this.zone = zone;
+    if (this.times.length === 0) return;
+    const scale = this.chart.timeScale();
+    const position = scale.scrollPosition();
+    const rows = this.times.map((time) => this.rows.get(time));
+    this.clear();
+    this.setRows(rows);
+    scale.scrollToPosition(position, false);
+  }
+
+  /** Forget all marks of the axis: those of times that stay would not be found anew. */
+  clear() {
+    for (const series of [this.series, this.volume, this.shades]) series.setData([]);
+  }
+
+  setRows(rows) {
+    this.rows = new Map(rows.map((row) => [row.time, row]));
+    this.times = rows.map((row) => row.time);
+    this.series.setData(rows.map((row) => this.toCandle(row)));
+    this.volume.setData(rows.map((row) => this.toVolume(row)));
+    this.shades.setData(rows.map((row) => this.toShade(row)));
+    this.markLast();
+  }
+
+  /** Give the last price the colour of its candle: of a hollow one it would be the background's. */
+  markLast() {
+    const { newest, colours } = this;
+    const priceLineColor = newest && newest.close < newest.open ? colours.down : colours.up;
+    if (this.series.options().priceLineColor !== priceLineColor) this.series.applyOptions({ priceLineColor });
+  }
+
+  /** Take rows, each newer than what there is or another state of it; all are laid anew for older ones that were not there, or too many. */
+  apply(rows) {
+    let anew = false;
+    for (const row of rows) {
+      const last = this.times.at(-1) ?? -Infinity;
+      const known = this.rows.has(row.time);
+      this.rows.set(row.time, row);
+      if (row.time < last && !known) {
+        anew = true;
+      } else if (!anew) {
+        if (!known) this.times.push(row.time);
+        const older = row.time < last;
+        this.series.update(this.toCandle(row), older);
+        this.volume.update(this.toVolume(row), older);
+        this.shades.update(this.toShade(row), older);
+      }
+    }
+    if (anew || this.times.length > 1.125 * this.most) {
+      this.reload([...this.rows.values()].sort((a, b) => a.time - b.time).slice(-this.most));
+    } else this.markLast();
+  }
+
+  toCandle({ time, open, high, low, close, state }) {
+    if (state === MISSING) return { time };
+    const candle = { time, open, high, low, close };
+    if (state !== FORMING) return candle;
+    const pale = withAlpha(close >= open ? this.colours.up : this.colours.down, PALE);
+    return { ...candle, color: close >= open ? this.colours.background : pale, borderColor: pale, wickColor: pale };
+  }
+
+  toVolume({ time, open, close, volume, state }) {
+    if (state === MISSING) return { time };
+    return { time, value: volume, color: withAlpha(close >= open ? this.colours.up : this.colours.down, state === FORMING ? 0.2 : 0.4) };
+  }
+
+  /** What is behind a candle: one that is missing is shaded, and one that is not over. */
+  toShade({ time, state }) {
+    if (state !== MISSING && state !== FORMING) return { time };
+    return { time, value: 1, color: state === MISSING ? this.colours.hole : this.colours.forming };
+  }
+
+  get newest() {
+    for (let i = this.times.length - 1; i >= 0; i -= 1) {
+      const row = this.rows.get(this.times[i]);
+      if (row.state !== MISSING) return row;
+    }
+    return null;
+  }
+
+  close() {
+    this.chart.remove();
+  }
+}

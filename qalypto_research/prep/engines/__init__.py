@@ -1,0 +1,1 @@
+"""From frames to exactly what a backtest engine eats."""

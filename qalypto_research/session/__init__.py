@@ -1,0 +1,1 @@
+"""Live buffers: the stream as a user has it."""
