@@ -16,6 +16,7 @@ from qalypto_research.prep.checks import check_columns, check_frame
 from qalypto_research.prep.meaning import PRICES, bar_step, check_intervals, is_of_bars
 from qalypto_research.prep.series import MARKET, BySeries, by_series, check_one, check_unique
 from qalypto_research.schema.frames import epoch_us
+from qalypto_research.schema.prices import beyond_range
 from qalypto_research.timerange import DurationLike
 
 SUMS: Final = ("volume", "quote_volume", "num_trades", "buy_volume", "sell_volume")
@@ -107,10 +108,10 @@ def check_possible(df: pd.DataFrame) -> None:
     InputError
         A price of 0 or less, an open or close outside of low to high, a negative volume.
     """
-    opened, high, low, close, volume = (df[name].to_numpy("float64") for name in (*PRICES, "volume"))
+    prices, volume = df[list(PRICES)].to_numpy("float64"), df["volume"].to_numpy("float64")
     for bad, said in (
-        (low <= 0, "a price of 0 or less"),
-        ((high < np.maximum(opened, close)) | (low > np.minimum(opened, close)), "an open or close outside of low to high"),
+        ((prices <= 0).any(axis=1), "a price of 0 or less"),
+        (beyond_range(*prices.T), "an open or close outside of low to high"),
         (volume < 0, "a negative volume"),
     ):
         if bad.any():

@@ -69,7 +69,8 @@ def chart(
 ) -> LiveChart:
     """Show candles that follow the market, in a notebook.
 
-    The candle that is not over is drawn pale, and candles that are missing are shaded. Zoom and position are the user's, and stay.
+    The candle that is not over is drawn pale, and candles that are missing are shaded, as are, in red, those with prices that no
+    market can have, which are not drawn. Zoom and position are the user's, and stay.
     Where the interactive chart cannot be had, which a warning explains, a plainer one is drawn with matplotlib. A cell that is run
     again shows the chart that is there, of what the cell says though it was switched meanwhile; one whose cells have all been run
     again without it is closed. Channel: ``kline``.

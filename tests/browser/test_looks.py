@@ -165,6 +165,43 @@ def test_the_candle_that_is_not_over_is_pale(chart):
     assert "borderColor" not in other
 
 
+def test_a_candle_that_no_market_makes_is_not_drawn_and_said(chart):
+    tell = f"""(changes) => {{
+        const view = {VIEW}, {{ candles }} = view;
+        view.kept ??= [-20, -19].map((place) => candles.rows.get(candles.times.at(place)));
+        const rows = view.kept.map((row, n) => ({{ ...row, ...changes[n] }}));
+        const names = ["time", "open", "high", "low", "close", "volume", "state"];
+        view.onDelta(new Float64Array(rows.flatMap((row) => names.map((name) => Number(row[name])))));
+    }}"""
+    shown = f"""() => {{
+        const view = {VIEW}, {{ candles, legend }} = view;
+        const find = (series, time) => series.data().find((row) => row.time === time) ?? {{}};
+        const parts = view.kept.map(({{ time }}) => [candles.series, candles.volume, candles.shades].map((series) => find(series, time)));
+        const said = view.kept.map((row) => {{
+            view.showLegend(row);
+            return legend.textContent;
+        }});
+        view.showLegend({{}});
+        return {{ parts, said, newest: candles.newest.state, top: candles.chart.priceScale("right").getVisibleRange().to }};
+    }}"""
+    chart.page.evaluate(tell, [{}, {}])
+    before = chart.page.evaluate(shown)
+    chart.page.evaluate(tell, [{"high": "Infinity", "state": 3}, {"volume": "NaN"}])
+    wait(chart, "view.trouble.textContent === '1 candle is not drawn (red): no market can have such prices.'")
+    after = chart.page.evaluate(shown)
+    (candle, volume, shade), (known, unknown, _) = after["parts"]
+    assert ("close" in candle, "value" in volume, shade["color"]) == (False, False, "#c2271d59")
+    assert ("close" in known, "value" in unknown) == (True, False)
+    assert "∞" in after["said"][0]
+    assert after["said"][0].endswith("no market can have these prices")
+    assert after["said"][1].endswith("Volnot known")
+    assert after["newest"] in (1, 2)
+    assert after["top"] < 2 * before["top"]
+    chart.page.evaluate(tell, [{}, {}])
+    wait(chart, "view.trouble.textContent === ''")
+    assert chart.page.evaluate(shown)["parts"] == before["parts"]
+
+
 def test_sizes_are_written_as_in_the_picture(board):
     sizes = [4.2e-5, 0.00042, 0.0213, 0.5, 13.48, 999.96, 1_250.0, 999_960.0, 2.5e6, 1.2e9]
     shown = board.page.evaluate(

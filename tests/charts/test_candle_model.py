@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qalypto_research.charts.model.candles import build_candles, possible
+from qalypto_research.charts.model.candles import build_candles
 
 NOON = 1_772_452_800_000_000  # 2026-03-02 12:00 UTC, microseconds
 MINUTE = 60_000_000
@@ -81,11 +81,6 @@ def test_impossible_rows_are_apart_from_candles_and_holes(klines, prices):
     assert values(model.overlays[0]) == [None, 101.5, 102.5, None, None, 105.5, None, None]
     # Volumes 14 and 15, typical prices (105.5 + 103.75 + 105) / 3 and one higher.
     assert values(model.overlays[1])[4:6] == [104.75, round((104.75 * 14 + 105.75 * 15) / 29, 9)]
-
-
-def test_no_price_is_infinite_or_unknown():
-    opens, high, low, close = np.array([[5.0, np.inf, 5.0, np.nan], [6.0, np.inf, 6.0, 6.0], [4.0, 4.0, 4.0, 4.0], [5.0, 5.0, np.nan, 5.0]])
-    assert possible(opens, high, low, close).tolist() == [True, False, False, False]
 
 
 def test_impossible_rows_beside_one_another_are_one_stretch_also_of_bars_without_a_step(bars):

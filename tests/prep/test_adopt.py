@@ -220,7 +220,7 @@ def test_an_index_of_row_numbers_is_none_of_times(expected):
     ("name", "value", "said"),
     [
         ("high", 50.0, "1 bars with an open or close outside of low to high, the first at 2026-03-02 11:00"),
-        ("high", 0.0, "outside of low to high"),
+        ("high", 0.0, "1 bars with a price of 0 or less"),
         ("low", 0.0, "1 bars with a price of 0 or less"),
         ("volume", -1.0, "1 bars with a negative volume"),
     ],

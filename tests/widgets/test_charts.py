@@ -18,6 +18,7 @@ from qalypto_research.charts.widgets.follower import Follower
 from qalypto_research.charts.widgets.interactive import InteractiveChart
 from qalypto_research.charts.widgets.opening import open_chart
 from qalypto_research.charts.widgets.painter import PAINTER
+from qalypto_research.charts.widgets.picture import to_model
 from qalypto_research.charts.widgets.plain import PlainChart
 
 
@@ -258,6 +259,25 @@ def test_nothing_or_little_is_drawn_as_it_is(rows):
     chart = PlainChart(Follower(Told(*rows), BTC), LOOKS)
     assert pixels(chart._image.value).std() > 1
     chart.close()
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_what_no_market_makes_is_hatched_and_counted_in_the_picture(over):
+    rows = [(minute, 100.0, 101.5, 99.0, 100.5, 5.0, True) for minute in range(5)]
+    source = Told(*rows, (5, 100.0, 90.0, 99.0, 100.5, 5.0, over))
+    model = to_model(Follower(source, BTC).rows, BTC, 60, synthetic=False)
+    assert (len(model), model.contradictions, model.missing) == (5, 1, 0)
+    assert (model.impossible.begin_us / 1e6).tolist() == [START_S + 300]
+    assert not model.forming.any()
+    chart = PlainChart(Follower(source, BTC), LOOKS)
+    assert reddish(chart).sum() > 200
+    source.tell((5, 100.0, 101.5, 99.0, 100.5, 5.0, over))
+    wait(lambda: not reddish(chart).any())
+    chart.close()
+
+
+def reddish(chart):
+    return np.abs(pixels(chart._image.value).astype(int) - [0xC2, 0x27, 0x1D]).max(axis=2) < 8
 
 
 # --- Which of the two ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from told_candles import START_S, candles
 
 import qalypto_research as qr
-from qalypto_research.charts.widgets.ledger import CLOSED, FORMING, MISSING, Ledger, seconds_of, to_rows
+from qalypto_research.charts.widgets.ledger import CLOSED, FORMING, MISSING, Ledger, is_shown, seconds_of, to_rows
 
 NAN = float("nan")
 
@@ -26,8 +26,40 @@ def test_rows_are_seconds_prices_volume_and_state():
 
 def test_rows_are_ascending_the_last_of_a_time_counts_and_those_without_prices_are_left_out():
     frame = candles((2, 9, 9, 9, 9, 1, True), (1, 1, 1, 1, 1, 1, False), (1, 2, 2, 2, 2, NAN, True), (0, NAN, 1, 1, 1, 1, True))
-    assert to_rows(frame)[:, [0, 4, 5, 6]].tolist() == [[START_S + 60, 2, 0, 2], [START_S + 120, 9, 1, 2]]
+    assert to_rows(frame)[:, [0, 4, 6]].tolist() == [[START_S + 60, 2, 2], [START_S + 120, 9, 2]]
     assert to_rows(candles()).shape == (0, 7)
+
+
+@pytest.mark.parametrize("volume", [NAN, -1.0, float("inf")])
+def test_a_volume_that_cannot_be_is_not_known(volume):
+    rows = to_rows(candles((0, 1, 4, 0.5, 2, volume, True), (1, 1, 4, 0.5, 2, 0.0, True)))
+    assert np.array_equal(rows[:, 5], [NAN, 0.0], equal_nan=True)
+    ledger = Ledger(60)
+    ledger.put(rows)
+    assert not len(ledger.put(rows)), "nothing is new in it"
+
+
+INF = float("inf")
+IMPOSSIBLE_PRICES = {
+    "a close above the high": (2, 3, 1, 4),
+    "an open below the low": (0.5, 3, 1, 2),
+    "free": (2, 3, 0, 2),
+    "infinite": (2, INF, 1, 2),
+    "infinite and unknown": (2, INF, NAN, 2),
+}
+
+
+@pytest.mark.parametrize("prices", IMPOSSIBLE_PRICES.values(), ids=IMPOSSIBLE_PRICES)
+def test_a_candle_that_no_market_makes_is_neither_missing_nor_shown(prices):
+    rows = to_rows(candles((0, 2, 3, 1, 2, 1, True), (1, *prices, 1, True), (2, *prices, 1, False)))
+    assert rows[:, 6].tolist() == [2, 3, 4]
+    assert np.array_equal(rows[1, 1:5], prices, equal_nan=True)
+    assert is_shown(rows).tolist() == [True, False, False]
+    ledger = Ledger(60)
+    ledger.put(rows)
+    assert ledger.rows[:, 6].tolist() == [2, 3, 4], "nothing is missing"
+    assert not len(ledger.put(to_rows(candles((1, 2, 3, 1, 2, 1, False))))), "it is over, and a running update comes late"
+    assert ledger.put(to_rows(candles((2, 2, 3, 1, 2, 1, False))))[:, 6].tolist() == [1]
 
 
 def test_a_frame_of_something_else_is_refused():

@@ -26,13 +26,12 @@ from qalypto_research.charts.model.checking import (
 from qalypto_research.charts.model.numbers import decimals_of
 from qalypto_research.charts.model.spans import NONE, Line, Spans, interrupted, marked
 from qalypto_research.errors import InputError
+from qalypto_research.schema.prices import possible
 from qalypto_research.schema.vocabulary import INTERVAL_MS
 
 _PRICES: Final = ("open", "high", "low", "close")
 _MINUTE_US: Final = 60_000_000
 _SOURCE: Final = "qr.klines"
-_ROUNDING: Final = 1e-9
-"""Of a price: by so much an open or close may lie beyond high and low, as those of computed bars do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +62,7 @@ class Candles:
         Candles that came later than their time.
     overlays : tuple of Line
     impossible : Spans
-        Rows whose prices no market can have; see `possible`. They are among neither candles nor holes.
+        Rows whose prices no market can have; see `schema.prices.possible`. They are among neither candles nor holes.
     contradictions : int
         How many rows these are.
     """
@@ -98,16 +97,6 @@ class Candles:
     @property
     def middle_us(self) -> Times:
         return self.begin_us + (self.end_us - self.begin_us) // 2
-
-
-def possible(opens: Floats, high: Floats, low: Floats, close: Floats) -> Flags:
-    """Tell of which rows all prices are finite and above zero, none above the high, and none below the low."""
-    prices = np.stack([opens, high, low, close])
-    with np.errstate(invalid="ignore"):
-        room = _ROUNDING * np.abs(prices[1])
-        ordered = (prices.max(axis=0) <= high + room) & (prices.min(axis=0) >= low - room)
-    found: Flags = np.isfinite(prices).all(axis=0) & (prices > 0).all(axis=0) & ordered
-    return found
 
 
 def build_candles(df: pd.DataFrame, *, overlays: Overlays = (), title: str | None = None) -> Candles:

@@ -6,7 +6,7 @@ from typing import Final
 
 from qalypto_research.charts.model.themes import DARK, LIGHT, Theme
 
-_NAMES: Final = ("background", "text", "muted", "grid", "frame", "up", "down", "hole", "forming")
+_NAMES: Final = ("background", "text", "muted", "grid", "frame", "up", "down", "hole", "forming", "impossible")
 
 
 def _to_colours(theme: Theme, warning: str, stale: str) -> dict[str, str]:

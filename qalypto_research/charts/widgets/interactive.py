@@ -14,7 +14,7 @@ from qalypto_research.charts.widgets.chart import LiveChart, Looks
 from qalypto_research.charts.widgets.colours import COLOURS
 from qalypto_research.charts.widgets.follower import Delta, Follower, Whole
 from qalypto_research.charts.widgets.hearing import Hearing
-from qalypto_research.charts.widgets.ledger import CLOSE, MOST, OPEN, Rows, seconds_of
+from qalypto_research.charts.widgets.ledger import CLOSE, MOST, OPEN, Rows, is_shown, seconds_of
 from qalypto_research.charts.widgets.source import Choices
 
 SELDOM_S: Final = 5.0
@@ -149,7 +149,7 @@ class InteractiveChart(LiveChart, anywidget.AnyWidget):
 
 
 def _precision_of(rows: Rows) -> int:
-    return decimals_of(rows[:, OPEN : CLOSE + 1].ravel())
+    return decimals_of(rows[is_shown(rows), OPEN : CLOSE + 1].ravel())
 
 
 def _to_shown(whole: Whole, precision: int, status: dict[str, Any], sent: int) -> dict[str, Any]:

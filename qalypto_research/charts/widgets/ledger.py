@@ -10,6 +10,7 @@ import pandas as pd
 
 from qalypto_research.errors import InputError
 from qalypto_research.schema.frames import epoch_us
+from qalypto_research.schema.prices import possible
 from qalypto_research.schema.vocabulary import INTERVAL_MS
 
 Rows = npt.NDArray[np.float64]
@@ -17,15 +18,19 @@ Rows = npt.NDArray[np.float64]
 WIDTH: Final = 7
 """Numbers a row: time (seconds since 1970 UTC), open, high, low, close, volume, and which state the candle is in."""
 TIME, OPEN, HIGH, LOW, CLOSE, VOLUME, STATE = range(WIDTH)
-MISSING, FORMING, CLOSED = 0.0, 1.0, 2.0
+MISSING, FORMING, CLOSED, IMPOSSIBLE, IMPOSSIBLE_FORMING = 0.0, 1.0, 2.0, 3.0, 4.0
+"""States. Impossible candles, closed or not, have prices that no market can have; they keep them."""
 MOST: Final = 3_000
 """Candles that a chart holds, the newest."""
 
+_OVER: Final = (CLOSED, IMPOSSIBLE)
 _PRICES: Final = ["open", "high", "low", "close", "volume"]
 
 
 def to_rows(klines: pd.DataFrame) -> Rows:
     """Return candles as rows, ascending, one of each time: the last that the frame has. Those without all prices are left out.
+
+    A volume that cannot be, as one below zero, is not known: NaN.
 
     Raises
     ------
@@ -39,12 +44,21 @@ def to_rows(klines: pd.DataFrame) -> Rows:
     rows[:, TIME] = epoch_us(klines) / 1e6
     for place, name in enumerate(_PRICES, OPEN):
         rows[:, place] = klines[name].to_numpy(np.float64)
-    rows[:, STATE] = np.where(klines["is_final"].to_numpy(np.bool_), CLOSED, FORMING)
-    rows = rows[np.isfinite(rows[:, :VOLUME]).all(axis=1)]
-    rows[:, VOLUME] = np.nan_to_num(rows[:, VOLUME])
+    final = klines["is_final"].to_numpy(np.bool_)
+    prices, volume = rows[:, OPEN:VOLUME], rows[:, VOLUME]
+    good = possible(*prices.T)
+    rows[:, STATE] = np.where(good, np.where(final, CLOSED, FORMING), np.where(final, IMPOSSIBLE, IMPOSSIBLE_FORMING))
+    volume[~(np.isfinite(volume) & (volume >= 0))] = np.nan
+    rows = rows[~np.isnan(prices).any(axis=1) | np.isinf(prices).any(axis=1)]
     rows = rows[np.argsort(rows[:, TIME], kind="stable")]
     last = np.flatnonzero(np.append(np.diff(rows[:, TIME]) > 0, len(rows) > 0))
     return np.take(rows, last, axis=0)
+
+
+def is_shown(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Tell which rows are drawn as candles."""
+    found: npt.NDArray[np.bool_] = np.isin(rows[:, STATE], (FORMING, CLOSED))
+    return found
 
 
 def seconds_of(interval: str) -> int:
@@ -88,7 +102,7 @@ class Ledger:
             return rows
         at = np.searchsorted(self.rows[:, TIME], rows[:, TIME])
         held = self.rows[np.minimum(at, len(self.rows) - 1)]
-        settled = (held[:, TIME] == rows[:, TIME]) & (held[:, STATE] == CLOSED) & (rows[:, STATE] != CLOSED)
+        settled = (held[:, TIME] == rows[:, TIME]) & np.isin(held[:, STATE], _OVER) & ~np.isin(rows[:, STATE], _OVER)
         return np.compress(~settled, rows, axis=0)
 
     def _with_missing(self, rows: Rows) -> Rows:

@@ -17,7 +17,7 @@ from qalypto_research.charts.model.numbers import decimals_of
 from qalypto_research.charts.model.spans import NONE, marked
 from qalypto_research.charts.model.themes import pick_theme
 from qalypto_research.charts.widgets.follower import Follower
-from qalypto_research.charts.widgets.ledger import CLOSE, FORMING, HIGH, LOW, MISSING, OPEN, STATE, TIME, VOLUME, Rows
+from qalypto_research.charts.widgets.ledger import CLOSE, FORMING, HIGH, LOW, MISSING, OPEN, STATE, TIME, VOLUME, Rows, is_shown
 from qalypto_research.charts.widgets.source import Pick
 
 SHOWN: Final = 120
@@ -37,17 +37,18 @@ def draw_picture(follower: Follower, *, zone: str, theme: str, height: int) -> b
 def to_model(rows: Rows, pick: Pick, step: int, *, synthetic: bool) -> Candles:
     """Return what a picture of the newest rows shows."""
     rows = rows[-SHOWN:]
-    missing = rows[:, STATE] == MISSING
+    shown, missing = is_shown(rows), rows[:, STATE] == MISSING
+    impossible = ~shown & ~missing
     begin_us = np.rint(rows[:, TIME] * 1e6).astype(np.int64)
     end_us = begin_us + step * 1_000_000
-    there = rows[~missing]
+    there = rows[shown]
     return Candles(
         title=pick_title(None, pick.symbol, pick.exchange, pick.interval),
         base=base_of(pick.symbol),
         synthetic=synthetic,
         decimals=decimals_of(there[:, CLOSE]),
-        begin_us=begin_us[~missing],
-        end_us=end_us[~missing],
+        begin_us=begin_us[shown],
+        end_us=end_us[shown],
         open=there[:, OPEN],
         high=there[:, HIGH],
         low=there[:, LOW],
@@ -58,6 +59,8 @@ def to_model(rows: Rows, pick: Pick, step: int, *, synthetic: bool) -> Candles:
         missing=int(missing.sum()),
         backfilled=NONE,
         overlays=(),
+        impossible=marked(begin_us, end_us, impossible),
+        contradictions=int(impossible.sum()),
     )
 
 

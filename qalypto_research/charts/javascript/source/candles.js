@@ -7,10 +7,20 @@ import { ZonedAxis } from "./zone.js";
 export const WIDTH = 7; // numbers a row: time (s), open, high, low, close, volume, state
 const MISSING = 0;
 const FORMING = 1;
+const CLOSED = 2;
 const PALE = 0.5; // of a candle that is not over
 const ROOM_AT_RIGHT = 6;
 const QUIET = { lastValueVisible: false, priceLineVisible: false };
 const FULL_HEIGHT = { autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 1 } }) };
+
+/** Whether a row is drawn as a candle. Others are missing, or have prices that no market can have. */
+export function isShown({ state }) {
+  return state === FORMING || state === CLOSED;
+}
+
+export function isImpossible({ state }) {
+  return state > CLOSED;
+}
 
 export function toRows(numbers) {
   const rows = [];
@@ -27,6 +37,7 @@ export class Candles {
     this.daily = false;
     this.rows = new Map(); // by time; whatever came last
     this.times = []; // ascending
+    this.impossible = 0; // how many of them have prices that no market can have
     this.most = Infinity; // candles that are held, the newest; of some more the oldest are let go of, as the kernel does
     const axis = new ZonedAxis((time) => (this.daily ? time : this.zone.local(time)));
     this.chart = createChartEx(box, axis, {
@@ -141,6 +152,7 @@ export class Candles {
   setRows(rows) {
     this.rows = new Map(rows.map((row) => [row.time, row]));
     this.times = rows.map((row) => row.time);
+    this.impossible = rows.filter(isImpossible).length;
     this.series.setData(rows.map((row) => this.toCandle(row)));
     this.volume.setData(rows.map((row) => this.toVolume(row)));
     this.shades.setData(rows.map((row) => this.toShade(row)));
@@ -159,7 +171,9 @@ export class Candles {
     let anew = false;
     for (const row of rows) {
       const last = this.times.at(-1) ?? -Infinity;
-      const known = this.rows.has(row.time);
+      const before = this.rows.get(row.time);
+      const known = before !== undefined;
+      this.impossible += isImpossible(row) - (known && isImpossible(before));
       this.rows.set(row.time, row);
       if (row.time < last && !known) {
         anew = true;
@@ -176,29 +190,33 @@ export class Candles {
     } else this.markLast();
   }
 
-  toCandle({ time, open, high, low, close, state }) {
-    if (state === MISSING) return { time };
+  toCandle(row) {
+    const { time, open, high, low, close, state } = row;
+    if (!isShown(row)) return { time };
     const candle = { time, open, high, low, close };
     if (state !== FORMING) return candle;
     const pale = withAlpha(close >= open ? this.colours.up : this.colours.down, PALE);
     return { ...candle, color: close >= open ? this.colours.background : pale, borderColor: pale, wickColor: pale };
   }
 
-  toVolume({ time, open, close, volume, state }) {
-    if (state === MISSING) return { time };
+  toVolume(row) {
+    const { time, open, close, volume, state } = row;
+    if (!isShown(row) || Number.isNaN(volume)) return { time };
     return { time, value: volume, color: withAlpha(close >= open ? this.colours.up : this.colours.down, state === FORMING ? 0.2 : 0.4) };
   }
 
-  /** What is behind a candle: one that is missing is shaded, and one that is not over. */
-  toShade({ time, state }) {
-    if (state !== MISSING && state !== FORMING) return { time };
-    return { time, value: 1, color: state === MISSING ? this.colours.hole : this.colours.forming };
+  /** What is behind a candle: one that is missing is shaded, one that cannot be, and one that is not over. */
+  toShade(row) {
+    const { time, state } = row;
+    if (state === CLOSED) return { time };
+    const { hole, forming, impossible } = this.colours;
+    return { time, value: 1, color: isImpossible(row) ? withAlpha(impossible, 0.35) : state === MISSING ? hole : forming };
   }
 
   get newest() {
     for (let i = this.times.length - 1; i >= 0; i -= 1) {
       const row = this.rows.get(this.times[i]);
-      if (row.state !== MISSING) return row;
+      if (isShown(row)) return row;
     }
     return null;
   }

@@ -1,5 +1,5 @@
 // The live chart: candles, what they are of, how things are, and the controls.
-import { Candles, toRows } from "./candles.js";
+import { Candles, isImpossible, isShown, toRows } from "./candles.js";
 import { SILENT_MS, Link } from "./link.js";
 import { isDark, watchTheme } from "./theme.js";
 import { Zone } from "./zone.js";
@@ -187,22 +187,23 @@ export class ChartView {
   showLegend(move) {
     if (move) this.pointed = move.time;
     const row = this.candles.rows.get(this.pointed) ?? this.candles.newest;
-    if (!row || row.state === 0) {
+    if (!row || (!isShown(row) && !isImpossible(row))) {
       this.legend.textContent = row ? "no candle here" : "no candles yet";
       return;
     }
     const { price } = this.candles;
     const change = (row.close / row.open - 1) * 100;
     const volume = row.volume.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 2 });
-    const parts = [
+    const known = [
       ["O", price(row.open)],
       ["H", price(row.high)],
       ["L", price(row.low)],
       ["C", price(row.close)],
       ["", `${change >= 0 ? "+" : "−"}${Math.abs(change).toFixed(2)} %`],
-      ["Vol", volume],
+      ["Vol", Number.isNaN(row.volume) ? "not known" : volume],
     ];
-    this.legend.dataset.side = row.close >= row.open ? "up" : "down";
+    const parts = isShown(row) ? known : [...known.slice(0, 4), ["", "no market can have these prices"]];
+    this.legend.dataset.side = !isShown(row) ? "none" : row.close >= row.open ? "up" : "down";
     this.legend.replaceChildren(
       ...parts.map(([name, value]) => {
         const part = make("span", "value");
@@ -278,7 +279,9 @@ export class ChartView {
   }
 
   showTrouble() {
-    const said = [this.wrong, this.status.trouble, this.whole.note, this.zone.trouble].filter(Boolean).join("  ");
+    const { impossible } = this.candles;
+    const untrue = impossible && `${impossible} ${impossible > 1 ? "candles are" : "candle is"} not drawn (red): no market can have such prices.`;
+    const said = [this.wrong, this.status.trouble, this.whole.note, this.zone.trouble, untrue].filter(Boolean).join("  ");
     if (this.trouble.textContent !== said) this.trouble.textContent = said;
   }
 
