@@ -60,29 +60,32 @@ def still(chart):
     wait(chart, "view.zone.name === 'UTC' && !view.model.get('paused')")  # or the next test would meet it half-way
 
 
+LAY = f"""(begin, step, count) => {{
+    const {{ candles }} = {VIEW};
+    const candle = {{ open: 2, high: 4, low: 1, close: 3, volume: 1, state: 2 }};
+    const rows = Array.from({{ length: count }}, (_, i) => ({{ ...candle, time: begin + i * step }}));
+    candles.open(rows, {{ precision: 1, daily: step >= 86400, most: 3000 }});
+}}"""
+FRAMES = "for (let i = 0; i < 3; i += 1) await new Promise(requestAnimationFrame);"
+
+
 def labels(notebook, zone, begin, step, count=200):
     """Return the marks of the axis as (begin of a candle, text), with candles of so many seconds in a zone."""
     notebook.run(f"chart.zone = {zone!r}")
     wait(notebook, f"view.zone.name === {zone!r}")
-    for _ in range(10):  # in some orders of the tests the axis has one mark at first; why is not known
-        found = notebook.page.evaluate(
-            f"""async ([begin, step, count]) => {{
-                const {{ candles, zone }} = {VIEW}, told = new Map(), axis = zone.axis;
-                zone.axis = (...args) => {{ const text = axis.apply(zone, args); told.set(args[0], text); return text; }};
-                const candle = {{ open: 2, high: 4, low: 1, close: 3, volume: 1, state: 2 }};
-                const rows = Array.from({{ length: count }}, (_, i) => ({{ ...candle, time: begin + i * step }}));
-                candles.chart.timeScale().resetTimeScale(); // whatever another test has zoomed to
-                candles.open(rows, {{ precision: 1, daily: step >= 86400, most: 3000 }});
-                candles.setZone(zone); // texts that were written before are written again
-                candles.paint(candles.colours);
-                for (let i = 0; i < 60 && told.size < 5; i += 1) await new Promise(requestAnimationFrame);
-                zone.axis = axis;
-                return [...told];
-            }}""",
-            [begin, step, count],
-        )
-        if len(found) > 4:
-            break
+    found = notebook.page.evaluate(
+        f"""async ([begin, step, count]) => {{
+            const {{ candles, zone }} = {VIEW}, told = new Map(), axis = zone.axis;
+            zone.axis = (...args) => {{ const text = axis.apply(zone, args); told.set(args[0], text); return text; }};
+            ({LAY})(begin, step, count);
+            candles.setZone(zone); // texts that were written before are written again
+            candles.paint(candles.colours);
+            {FRAMES}
+            zone.axis = axis;
+            return [...told];
+        }}""",
+        [begin, step, count],
+    )
     assert len(found) > 4
     return sorted(found)
 
@@ -132,6 +135,48 @@ def test_another_zone_leaves_the_candles_where_they_are(still):
     wait(still, "view.zone.name === 'Asia/Tokyo'")
     assert still.page.evaluate(f"{where}.getVisibleLogicalRange()") == pytest.approx(before)
     assert still.page.locator(".qalypto-zone").text_content() == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("scrolled", [-190, 3])
+@pytest.mark.parametrize("then", ["candles.setZone(candles.zone)", "candles.reload([...candles.rows.values()])"])
+def test_candles_that_were_just_opened_are_shown_from_the_newest_whatever_comes_with_them(still, scrolled, then):
+    """All of it before the chart draws a frame, in which alone it moves."""
+    seen = still.page.evaluate(
+        f"""async (scrolled) => {{
+            const {{ candles }} = {VIEW}, scale = candles.chart.timeScale();
+            ({LAY})(1770000000, 60, 200);
+            {FRAMES}
+            scale.scrollToPosition(scrolled, false);
+            {FRAMES}
+            const before = scale.scrollPosition();
+            ({LAY})(1771000000, 60, 300);
+            {then};
+            {FRAMES}
+            const {{ from, to }} = scale.getVisibleLogicalRange();
+            return [before, from, to];
+        }}""",
+        scrolled,
+    )
+    assert seen[0] == scrolled
+    assert seen[1] > 100
+    assert seen[2] == pytest.approx(299 + 6)
+
+
+@pytest.mark.parametrize("first", ["candles.scrollTo(-60)", "scale.scrollToPosition(-60, false), await new Promise(requestAnimationFrame)"])
+def test_where_one_has_scrolled_to_is_kept_by_what_comes_before_the_next_frame(still, first):
+    seen = still.page.evaluate(
+        f"""async () => {{
+            const {{ candles }} = {VIEW}, scale = candles.chart.timeScale();
+            ({LAY})(1770000000, 60, 200);
+            {FRAMES}
+            {first};
+            candles.setZone(candles.zone);
+            candles.reload([...candles.rows.values(), {{ ...candles.newest, time: 1770000000 + 200 * 60 }}]);
+            {FRAMES}
+            return scale.getVisibleLogicalRange().to;
+        }}"""
+    )
+    assert seen == pytest.approx(199 - 60)
 
 
 def test_zone_and_height_of_a_chart_are_set_from_code(chart):

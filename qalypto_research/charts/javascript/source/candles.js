@@ -38,6 +38,7 @@ export class Candles {
     this.rows = new Map(); // by time; whatever came last
     this.times = []; // ascending
     this.impossible = 0; // how many of them have prices that no market can have
+    this.looking = null; // where the chart will look with its next frame
     this.most = Infinity; // candles that are held, the newest; of some more the oldest are let go of, as the kernel does
     const axis = new ZonedAxis((time) => (this.daily ? time : this.zone.local(time)));
     this.chart = createChartEx(box, axis, {
@@ -53,19 +54,42 @@ export class Candles {
     this.series = this.chart.addSeries(CandlestickSeries, { priceLineStyle: LineStyle.Dashed, priceLineWidth: 1 });
   }
 
-  /** Begin to look at the newest: once the page has given the chart a width, before which no spacing holds. */
+  /** Look at the newest, with the spacing of the beginning. */
   showNewest() {
+    this.lookAt(ROOM_AT_RIGHT, (scale) => scale.resetTimeScale());
+  }
+
+  /** Look so many bars from the newest: below zero, at older ones. */
+  scrollTo(position) {
+    this.lookAt(position, (scale) => scale.scrollToPosition(position, false));
+  }
+
+  /** The chart moves with its next frame, and says until then where it was: what happens meanwhile goes by where it will be. */
+  lookAt(position, move) {
     const scale = this.chart.timeScale();
+    const looking = { position, move };
+    this.looking = looking;
+    const begin = () => {
+      move(scale);
+      requestAnimationFrame(() => {
+        if (this.looking === looking) this.looking = null;
+      });
+    };
     if (scale.width() > 0) {
-      scale.resetTimeScale();
+      begin();
       return;
     }
     const laidOut = (width) => {
-      if (width === 0) return;
+      if (width === 0) return; // no spacing holds before the page has given the chart a width
       scale.unsubscribeSizeChange(laidOut);
-      scale.resetTimeScale();
+      if (this.looking === looking) begin();
     };
     scale.subscribeSizeChange(laidOut);
+  }
+
+  /** Bars from the newest to the right end of what is in view. */
+  get position() {
+    return this.looking ? this.looking.position : this.chart.timeScale().scrollPosition();
   }
 
   /** Draw in these colours from now on. */
@@ -121,27 +145,26 @@ export class Candles {
   reload(rows, { precision } = this) {
     if (precision !== this.precision) this.quote(precision);
     // In bars from the newest: the page may be between two layouts, where a range in view would be of another width.
-    const position = this.chart.timeScale().scrollPosition();
-    const before = this.times;
+    const { position, times: before } = this;
     this.setRows(rows);
     if (position >= 0 || before.length === 0) return; // the newest is in view, and stays there
     const at = Math.max(0, before.length - 1 + Math.floor(position));
     const found = this.times.indexOf(before[at]);
     if (found < 0) return;
     const added = this.times.length - found - (before.length - at);
-    this.chart.timeScale().scrollToPosition(position - added, false);
+    this.scrollTo(position - added);
   }
 
   /** Write times in another zone. */
   setZone(zone) {
     this.zone = zone;
     if (this.times.length === 0) return;
-    const scale = this.chart.timeScale();
-    const position = scale.scrollPosition();
+    const { looking, position } = this;
     const rows = this.times.map((time) => this.rows.get(time));
     this.clear();
     this.setRows(rows);
-    scale.scrollToPosition(position, false);
+    if (looking) this.lookAt(position, looking.move);
+    else this.scrollTo(position);
   }
 
   /** Forget all marks of the axis: those of times that stay would not be found anew. */
