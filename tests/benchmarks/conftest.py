@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from browser import conftest as browser
 
 from qalypto_research.engine.embedded import EmbeddedEngine
 from qalypto_research.local.feed.archive import ArchiveSource
 from qalypto_research.local.feed.messages import to_stamp
+
+# One browser and one server for all that need them.
+chromium, lab, open_notebook = browser.chromium, browser.lab, browser.open_notebook
 
 FOLDER = Path(__file__).resolve().parents[2] / ".bench"
 
@@ -34,6 +38,12 @@ def made(kind: str, name: str) -> Path:
     if not (folder / "manifest.json").exists():
         subprocess.run([sys.executable, str(Path(__file__).with_name("archives.py")), kind, str(folder)], check=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def idle(open_notebook):
+    """Return a page of JupyterLab where nothing goes on."""
+    return open_notebook("idle", "1 + 1").page
 
 
 @pytest.fixture(scope="session")

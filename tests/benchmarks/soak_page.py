@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from benchmarks.measure import report
 from benchmarks.watching import heap
-from browser import conftest as browser
-
-chromium, lab, open_notebook = browser.chromium, browser.lab, browser.open_notebook
 
 MINUTES = 5
 # Fifty times as fast as the market: ten updates a second, and fifty candles a minute.

@@ -6,13 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from benchmarks.measure import report
 from benchmarks.watching import frames
-from browser import conftest as browser
 from live_view import value, wait
-
-chromium, lab, open_notebook = browser.chromium, browser.lab, browser.open_notebook
 
 ROUNDS, SECONDS = 5, 4.0
 # All that is sent, 800 messages a second: 60 % trades, 20 % quotes, 10 % candles, 10 % books.
@@ -20,12 +16,6 @@ BEGIN = 'import qalypto_research as qr\ncon = qr.connect(r"{}", at="2026-03-02 0
 BOARD = 'board = live.dashboard("BTCUSDT", "1m")\nboard'
 # What the kernel took of its cores, how long it is there, and what has come.
 USED = "import time\nprint(time.process_time(), time.monotonic(), live.health().totals['messages'])"
-
-
-@pytest.fixture(scope="module")
-def idle(open_notebook):
-    """Return a page of JupyterLab where nothing goes on."""
-    return open_notebook("idle", "1 + 1").page
 
 
 def used(notebook: Any) -> list[float]:

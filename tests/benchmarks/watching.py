@@ -45,16 +45,11 @@ _PAGE = """() => {
     watched(view, "onWhole", () => { seen.whole += 1; });
 }"""
 
-# Frames of a page for some seconds, and what holds it up for more than 50 ms: whatever it is, and what the chart does.
+# Frames of a page for some seconds, and what holds it up for more than 50 ms.
 _FRAMES = """async (seconds) => {
     const tasks = [];
-    // Of a frame that took long: what scripts of the chart took, which are loaded from a blob; a busy machine holds up pages, too.
-    const ours = [];
-    const note = ({ scripts }) => ours.push(...scripts.filter((one) => one.sourceURL.startsWith("blob:")).map((one) => one.duration));
-    const sort = (entry) => (entry.entryType === "longtask" ? tasks.push(Math.round(entry.duration)) : note(entry));
-    const observer = new PerformanceObserver((list) => list.getEntries().forEach(sort));
+    const observer = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => tasks.push(Math.round(duration))));
     observer.observe({ type: "longtask" });
-    observer.observe({ type: "long-animation-frame" });
     const begun = performance.now();
     let frames = 0;
     await new Promise((done) => {
@@ -67,7 +62,7 @@ _FRAMES = """async (seconds) => {
     });
     const rate = frames / ((performance.now() - begun) / 1000);
     observer.disconnect();
-    return { rate, tasks, ours: ours.filter((took) => took > 50) };
+    return { rate, tasks };
 }"""
 
 
@@ -89,7 +84,7 @@ def came(notebook: Any) -> list[list[float]]:
 
 
 def frames(page: Any, seconds: float) -> dict[str, Any]:
-    """Return a page's frames a second, its tasks over 50 ms, and those of the chart, in milliseconds."""
+    """Return a page's frames a second, and its tasks over 50 ms in milliseconds."""
     return page.evaluate(_FRAMES, seconds)
 
 
