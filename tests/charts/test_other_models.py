@@ -149,6 +149,33 @@ def test_depth_over_time_counts_levels_together(books):
     assert seconds(model.time_us) == [0, 10]
 
 
+@pytest.mark.parametrize("size", [-10.0, np.inf, np.nan])
+def test_a_level_whose_size_cannot_be_is_left_out_and_counted(books, size):
+    books.loc[books.index[:2], "bid_size_1"] = [size, 20.0]
+    model = build_book(books, at="2026-03-02 12:00:09")
+    assert (model.bid_price.tolist(), model.bid_depth.tolist(), model.without_size) == ([99.0], [1.0], 1)
+    over_time = build_depth(books)
+    assert over_time.bid.tolist() == [[1.0, 2.0], [1.0, 22.0]]
+    assert over_time.without_size == 1
+    assert "1 level left out, with no size that can be" in words(qr.charts.depth(books, at="2026-03-02 12:00:09"))
+    assert "; 1 level left out, with no size that can be" in words(qr.charts.depth(books, view="time"))
+    books.loc[books.index[0], ["ask_price_0", "ask_price_1"]] = np.nan
+    assert "1 level left out, with no size that can be" in words(qr.charts.depth(books, at="2026-03-02 12:00:09"))
+
+
+def words(figure):
+    return " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
+
+
+@pytest.mark.parametrize("amount", [-7.0, np.inf, np.nan])
+def test_an_amount_that_cannot_be_is_counted_and_adds_nothing(amount):
+    df = pd.DataFrame({"price": [100.0, 101.0, 102.0], "amount": [1.0, amount, 4.0], "side": ["buy"] * 3}, index=at(0, 1, 2))
+    model = build_tape(df)
+    assert (model.without_amount, model.bought.sum(), model.sold.sum()) == (1, 5.0, 0.0)
+    assert "3 trades, the largest 4, 1 row with no amount that can be" in words(qr.charts.tape(df))
+    assert "no amount" not in words(qr.charts.tape(df.dropna().iloc[[0, -1]]))
+
+
 def test_depth_stops_where_books_do_not_come(books):
     df = pd.concat([books.iloc[:2], books.iloc[:1].set_axis(at(200))])
     model = build_depth(df)

@@ -51,16 +51,18 @@ def draw_book(ax: Axes, model: BookDepth, theme: Theme, zone: dt.tzinfo) -> None
         ("asks", model.ask_price, model.ask_depth, theme.down),
     ):
         # From nothing at the best price outwards: the amount rises at each level's price.
-        x, y = np.append(prices[:1], prices), np.append(0.0, depth)
+        x, y = np.append(prices[:1], prices), np.append(np.zeros(min(1, len(depth))), depth)
         (line,) = ax.plot(
             x, y, drawstyle="steps-post", color=color, linewidth=1.3, linestyle="-" if name == "bids" else (0, (5, 1)), zorder=3
         )
         ax.fill_between(x, y, step="post", color=color, alpha=0.18, linewidth=0, zorder=2)
         key.append((line, f"{len(prices)} {name}, {amount_text(depth[-1]) if len(depth) else '0'} {model.base}".strip()))
+    said = [_without_size(model.without_size)]
     if len(model.bid_price) and len(model.ask_price):
         bid, ask = float(model.bid_price[0]), float(model.ask_price[0])
         ax.axvline((bid + ask) / 2, color=theme.muted, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
-        note(ax, f"mid {price_text((bid + ask) / 2, model.decimals + 1)}, spread {price_text(ask - bid, model.decimals)}", theme)
+        said.insert(0, f"mid {price_text((bid + ask) / 2, model.decimals + 1)}, spread {price_text(ask - bid, model.decimals)}")
+    note(ax, "; ".join(filter(None, said)), theme)
     entitle(ax, title, theme, key, synthetic=model.synthetic)
     ax.set_xlim(*limits(np.concatenate([model.bid_price, model.ask_price]), 0.03))
     ax.set_ylim(0, 1.14 * max([*model.bid_depth[-1:], *model.ask_depth[-1:]]) or 1.0)
@@ -98,8 +100,17 @@ def draw_depth(axes: tuple[Axes, Axes], model: DepthOverTime, theme: Theme, zone
     most = float(np.nanmax(np.concatenate([model.ask[-1], model.bid[-1]]), initial=0.0)) or 1.0
     depth.set_ylim(-1.12 * most, 1.12 * most)
     counted = ", ".join("best level" if n == 1 else f"{n} levels" for n in model.levels)
-    note(depth, f"{model.base or 'Size'}, from dark to light: {counted}", theme)
+    said = [f"{model.base or 'Size'}, from dark to light: {counted}", _without_size(model.without_size)]
+    note(depth, "; ".join(filter(None, said)), theme)
     fit_time(price, int(model.time_us[0]), int(model.time_us[-1]))
+
+
+def _without_size(levels: int) -> str:
+    return f"{_counted(levels, 'level')} left out, with no size that can be" if levels else ""
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def draw_tape(axes: tuple[Axes, Axes], model: Tape, theme: Theme, zone: dt.tzinfo) -> None:
@@ -113,8 +124,8 @@ def draw_tape(axes: tuple[Axes, Axes], model: Tape, theme: Theme, zone: dt.tzinf
         say(flow, "", theme)
         return
     known = np.nan_to_num(model.amount)
-    most = float(np.abs(known).max()) or 1.0
-    area = np.clip(np.abs(known) / most * _LARGEST, 3.0, None)
+    most = float(known.max()) or 1.0
+    area = np.clip(known / most * _LARGEST, 3.0, None)
     order = np.argsort(-area, kind="stable")  # the small ones lie on the large ones
     key: list[tuple[Artist, str]] = []
     sides = (
@@ -145,9 +156,12 @@ def draw_tape(axes: tuple[Axes, Axes], model: Tape, theme: Theme, zone: dt.tzinf
     entitle(price, model.title, theme, key, synthetic=model.synthetic)
     dress_numbers(price, prices=True)
     price.set_ylim(*limits(model.price, 0.1))
-    rows = "row" if model.without_price == 1 else "rows"
-    without = f", {model.without_price} {rows} without a price left out" if model.without_price else ""
-    note(price, f"{len(model):,} trades, the largest {amount_text(most)} {model.base}".rstrip() + without, theme)
+    largest = f"the largest {amount_text(float(known.max()))} {model.base}".rstrip()
+    without = [
+        f"{_counted(model.without_amount, 'row')} with no amount that can be" if model.without_amount else "",
+        f"{_counted(model.without_price, 'row')} without a price left out" if model.without_price else "",
+    ]
+    note(price, ", ".join(filter(None, [f"{len(model):,} trades", largest, *without])), theme)
     _draw_flow(flow, model, theme)
     fit_time(price, int(model.time_us[0]), int(model.time_us[-1]))
 

@@ -14,6 +14,7 @@ from qalypto_research.charts.model.checking import (
     Times,
     base_of,
     is_synthetic,
+    pick_amounts,
     pick_flags,
     pick_frame,
     pick_numbers,
@@ -47,6 +48,8 @@ class BookDepth:
         Best level first, and how much can be had from the best level to this one.
     updates : int
         Rows of the frame that are no whole books.
+    without_size : int
+        Levels left out: their size is infinite, below zero or NaN.
     """
 
     title: str
@@ -59,6 +62,7 @@ class BookDepth:
     ask_price: Floats
     ask_depth: Floats
     updates: int
+    without_size: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +82,8 @@ class DepthOverTime:
         A row for each of `levels`, a column a time; NaN where there had been no book for too long.
     updates : int
         Rows of the frame that are no whole books.
+    without_size : int
+        Levels left out, of all books.
     """
 
     title: str
@@ -89,6 +95,7 @@ class DepthOverTime:
     bid: npt.NDArray[np.float64]
     ask: npt.NDArray[np.float64]
     updates: int
+    without_size: int
 
 
 def build_book(df: pd.DataFrame, *, at: TimeLike | None = None, title: str | None = None) -> BookDepth:
@@ -109,10 +116,11 @@ def build_book(df: pd.DataFrame, *, at: TimeLike | None = None, title: str | Non
             raise InputError("at", f"{at!r} is before the first whole book, {rows.index[0]}")
     row = rows.iloc[[place]] if len(rows) else rows
     depth = _depth_of(rows)
-    sides = {}
+    sides, without = {}, 0
     for side in ("bid", "ask"):
-        prices, sizes = (np.concatenate([pick_numbers(row, f"{side}_{what}_{n}") for n in range(depth)]) for what in ("price", "size"))
+        prices, sizes = (values.ravel() for values in _levels(row, side, depth))
         there = ~np.isnan(prices) & ~np.isnan(sizes)
+        without += int((~np.isnan(prices) & np.isnan(sizes)).sum())
         order = np.argsort(-prices[there] if side == "bid" else prices[there], kind="stable")
         sides[side] = (prices[there][order], np.cumsum(sizes[there][order]))
     return BookDepth(
@@ -126,6 +134,7 @@ def build_book(df: pd.DataFrame, *, at: TimeLike | None = None, title: str | Non
         ask_price=sides["ask"][0],
         ask_depth=sides["ask"][1],
         updates=updates,
+        without_size=without,
     )
 
 
@@ -142,9 +151,10 @@ def build_depth(df: pd.DataFrame, *, title: str | None = None) -> DepthOverTime:
     levels = tuple(sorted({1, -(-depth // 2), depth}))
     longest, end = longest_wait(times), int(times[-1]) if len(times) else 0
     found: dict[str, list[Floats]] = {"bid": [], "ask": []}
-    time_us = times
+    time_us, without = times, 0
     for side, lines in found.items():
-        sizes = np.array([pick_numbers(rows, f"{side}_size_{n}") for n in range(depth)]).reshape(depth, len(rows))
+        prices, sizes = _levels(rows, side, depth)
+        without += int((~np.isnan(prices) & np.isnan(sizes)).sum())
         empty = np.isnan(sizes[0])
         for count in levels:
             total = np.where(empty, np.nan, np.nansum(sizes[:count], axis=0))
@@ -161,6 +171,7 @@ def build_depth(df: pd.DataFrame, *, title: str | None = None) -> DepthOverTime:
         bid=np.array(found["bid"]),
         ask=np.array(found["ask"]),
         updates=updates,
+        without_size=without,
     )
 
 
@@ -175,6 +186,13 @@ def _whole_books(df: pd.DataFrame) -> tuple[tuple[str, str], str, pd.DataFrame, 
             "df", f"holds {len(frame):,} updates and no whole book (is_snapshot); depth is that of a whole one: ask for more time"
         )
     return (symbol, exchange), base_of(symbol), frame[whole], int((~whole).sum())
+
+
+def _levels(df: pd.DataFrame, side: str, depth: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return prices and sizes of a side: a row a level, best first, a column a book."""
+    prices = np.array([pick_numbers(df, f"{side}_price_{n}") for n in range(depth)])
+    sizes = np.array([pick_amounts(df, f"{side}_size_{n}") for n in range(depth)])
+    return prices.reshape(depth, len(df)), sizes.reshape(depth, len(df))
 
 
 def _depth_of(df: pd.DataFrame) -> int:

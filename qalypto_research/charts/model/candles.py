@@ -16,6 +16,7 @@ from qalypto_research.charts.model.checking import (
     base_of,
     infinite_in,
     is_synthetic,
+    pick_amounts,
     pick_flags,
     pick_frame,
     pick_numbers,
@@ -119,9 +120,7 @@ def build_candles(df: pd.DataFrame, *, overlays: Overlays = (), title: str | Non
     begin_us, end_us = times[good], ends[good]
     holes, breaks = (_holes(times, ends, there) if regular else marked(times, ends, ~there) for there in (good | wrong, good))
     lengths = ends - times
-    volume = pick_numbers(frame, "volume")[good] if "volume" in frame.columns else None
-    if volume is not None:
-        volume[volume < 0] = np.nan
+    volume = pick_amounts(frame, "volume")[good] if "volume" in frame.columns else None
     rows = frame if good.all() else frame[good]
     later = np.asarray(rows["origin"] == "backfill") if "origin" in rows.columns else np.zeros(len(rows), dtype=bool)
     return Candles(

@@ -112,6 +112,19 @@ def pick_numbers(df: pd.DataFrame, name: str, argument: str = "df") -> Floats:
     return values
 
 
+def pick_amounts(df: pd.DataFrame, name: str) -> Floats:
+    """Return a column of sizes as `pick_numbers` does; one below zero cannot be, and is not known either.
+
+    Raises
+    ------
+    InputError
+        Not numbers, or too large.
+    """
+    values = pick_numbers(df, name)
+    values[values < 0] = np.nan
+    return values
+
+
 def infinite_in(df: pd.DataFrame, name: str) -> Flags:
     """Return where a column of numbers is infinite, which `pick_numbers` has as NaN."""
     found: Flags = np.isinf(df[name].to_numpy(dtype="float64", na_value=np.nan))

@@ -15,6 +15,7 @@ from qalypto_research.charts.model.checking import (
     Times,
     base_of,
     is_synthetic,
+    pick_amounts,
     pick_flags,
     pick_frame,
     pick_numbers,
@@ -45,12 +46,14 @@ class Tape:
     time_us : numpy.ndarray of int64
         Microseconds since 1970 UTC, ascending.
     price, amount : numpy.ndarray of float64
-        None of the prices is NaN.
+        None of the prices is NaN; an amount is where it is not known, or cannot be.
     buys, sells : numpy.ndarray of bool
         Side of the aggressor; neither where it is not known.
     liquidation : numpy.ndarray of bool
     without_price : int
         Rows that cannot be shown.
+    without_amount : int
+        Rows with a price whose amount is NaN, infinite or below zero: they are shown as the smallest.
     bucket_us : int
         Length of the buckets of time.
     bucket_begin_us : numpy.ndarray of int64
@@ -70,6 +73,7 @@ class Tape:
     sells: Flags
     liquidation: Flags
     without_price: int
+    without_amount: int
     bucket_us: int
     bucket_begin_us: Times
     bought: Floats
@@ -89,7 +93,7 @@ def build_tape(df: pd.DataFrame, *, title: str | None = None) -> Tape:
     """
     frame = pick_frame(df, ("price", "amount", "side"), _SOURCE)
     exchange, symbol = pick_one(frame, "exchange"), pick_one(frame, "symbol")
-    times, price, amount = pick_times(frame), pick_numbers(frame, "price"), pick_numbers(frame, "amount")
+    times, price, amount = pick_times(frame), pick_numbers(frame, "price"), pick_amounts(frame, "amount")
     there = ~np.isnan(price)
     side = np.asarray(frame["side"].astype(object))[there]
     times, price, amount = times[there], price[there], amount[there]
@@ -110,6 +114,7 @@ def build_tape(df: pd.DataFrame, *, title: str | None = None) -> Tape:
         sells=sells,
         liquidation=pick_flags(frame, "is_liquidation", default=False)[there],
         without_price=int((~there).sum()),
+        without_amount=int(np.isnan(amount).sum()),
         bucket_us=bucket,
         bucket_begin_us=begins,
         bought=_summed(known * buys, place, len(begins)),
