@@ -116,7 +116,7 @@ def parse_time(value: TimeLike, argument: str) -> pd.Timestamp:
     return utc.ceil("us").as_unit("us") if utc.unit == "ns" else utc.as_unit("us")
 
 
-def parse_zone(tz: str | dt.tzinfo | None) -> dt.tzinfo | str:
+def parse_zone(tz: str | dt.tzinfo | None, name: str = "tz") -> dt.tzinfo | str:
     """Return the zone in which to show a frame's index.
 
     Raises
@@ -126,7 +126,7 @@ def parse_zone(tz: str | dt.tzinfo | None) -> dt.tzinfo | str:
     """
     if tz is None:
         return "UTC"
-    wrong = InputError("tz", f"{tz!r} is not a time zone; write a name as 'Asia/Tokyo', 'America/New_York' or 'UTC'")
+    wrong = InputError(name, f"{tz!r} is not a time zone; write a name as 'Asia/Tokyo', 'America/New_York' or 'UTC'")
     if not tz or not isinstance(tz, (str, dt.tzinfo)):  # pandas would take a number for seconds
         raise wrong
     try:

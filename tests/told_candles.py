@@ -13,7 +13,7 @@ from comm.base_comm import BaseComm
 from PIL import Image
 
 from qalypto_research.charts.widgets import bundle
-from qalypto_research.charts.widgets.chart import Looks
+from qalypto_research.charts.widgets.looks import Looks
 from qalypto_research.charts.widgets.source import Choices, News, Pick, Status
 from qalypto_research.errors import UnknownNameError
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 import pandas as pd
 
+from qalypto_research.charts.widgets.looks import check_looks
 from qalypto_research.charts.widgets.source import Condition, Pick
 from qalypto_research.schema.tables import ORDERBOOK, TRADE
 from qalypto_research.schema.vocabulary import EXCHANGES
-from qalypto_research.session.charting import Charted, LiveSource, check_looks, keep, zone_name
+from qalypto_research.session.charting import Charted, LiveSource, check_before, keep
 from qalypto_research.stream import latest
 from qalypto_research.stream.asking import check_listened, pick_symbols
 from qalypto_research.timerange import DurationLike, parse_duration
@@ -89,18 +90,17 @@ def dashboard(
     ...     board.showing.interval
     '1m'
     """
-    from qalypto_research.charts.widgets.chart import Looks  # noqa: PLC0415 - as below
     from qalypto_research.charts.widgets.opening import open_board  # noqa: PLC0415 - widgets take long to import
 
-    zone = zone_name(tz)
-    check_looks(theme, height, before)
+    looks = check_looks(tz, theme, height)
+    check_before(before)
     stale_s = parse_duration(stale, "stale").total_seconds()
     source = BoardLiveSource(live, before)
     choices = source.choices()
     asked = (symbol or next(iter(choices.symbols), "BTCUSDT"), interval or choices.intervals[0], exchange or source.default_exchange())
     pick = source.pick(Pick(*asked))
-    key = ("dashboard", pick, before, stale_s, zone, theme, height, interactive)
-    return keep(live, key, pick, lambda: open_board(source, pick, Looks(zone, theme, height), stale_s, interactive=interactive))
+    key = ("dashboard", pick, before, stale_s, looks, interactive)
+    return keep(live, key, pick, lambda: open_board(source, pick, looks, stale_s, interactive=interactive))
 
 
 class BoardLiveSource(LiveSource):

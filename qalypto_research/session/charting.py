@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
 
 from qalypto_research.asked import pick_interval
+from qalypto_research.charts.widgets.looks import check_looks, check_whole
 from qalypto_research.charts.widgets.source import Choices, News, Pick, Status
-from qalypto_research.errors import InputError, QalyptoError, UnknownNameError
+from qalypto_research.errors import InputError, QalyptoError
 from qalypto_research.history import api as history
 from qalypto_research.history.reader import Reader
 from qalypto_research.schema.tables import KLINE
@@ -22,7 +22,6 @@ from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS, SYMBOLS
 from qalypto_research.stream import api, question
 from qalypto_research.stream.asking import check_listened, pick_exchanges, pick_intervals, pick_symbols
 from qalypto_research.stream.health import Health
-from qalypto_research.timerange import parse_zone
 
 if TYPE_CHECKING:
     from qalypto_research.charts.widgets.chart import LiveChart
@@ -46,9 +45,7 @@ class Charted(question.Live, Protocol):
         ...
 
 
-THEMES: Final = ("auto", "light", "dark")
 _MOST_BEFORE: Final = 2_000
-_HEIGHTS: Final = (160, 4_000)
 
 _charts: Final[dict[Charted, dict[tuple[Any, ...], LiveChart]]] = {}
 """Those of each buffer that have not ended, by what they were asked to be: a cell that is run again finds its own."""
@@ -97,8 +94,8 @@ def chart(
     Returns
     -------
     LiveChart
-        A widget: ``.pause()``, ``.resume()``, ``.switch("ETHUSDT")``; ``.stop()`` leaves a picture in its place, as ``live.stop()``
-        does, ``.close()`` nothing.
+        A widget: ``.pause()``, ``.resume()``, ``.switch("ETHUSDT")``; ``.zone``, ``.theme`` and ``.height`` can be set; ``.stop()``
+        leaves a picture in its place, as ``live.stop()`` does, ``.close()`` nothing.
 
     Raises
     ------
@@ -117,15 +114,14 @@ def chart(
     ...     chart.showing.symbol
     'BTCUSDT'
     """
-    from qalypto_research.charts.widgets.chart import Looks  # noqa: PLC0415 - as below
     from qalypto_research.charts.widgets.opening import open_chart  # noqa: PLC0415 - widgets take long to import
 
-    zone = zone_name(tz)
-    check_looks(theme, height, before)
+    looks = check_looks(tz, theme, height)
+    check_before(before)
     source = LiveSource(live, before)
     pick = source.pick(Pick(symbol, interval, exchange or source.default_exchange()))
-    key = ("chart", pick, before, zone, theme, height, interactive)
-    return keep(live, key, pick, lambda: open_chart(source, pick, Looks(zone, theme, height), interactive=interactive))
+    key = ("chart", pick, before, looks, interactive)
+    return keep(live, key, pick, lambda: open_chart(source, pick, looks, interactive=interactive))
 
 
 def keep(live: Charted, key: tuple[Any, ...], pick: Pick, make: Callable[[], LiveChart]) -> LiveChart:
@@ -153,6 +149,17 @@ def _forget(live: Charted, key: tuple[Any, ...], chart: LiveChart) -> None:
             del mine[key]
         if not mine:
             _charts.pop(live, None)
+
+
+def check_before(before: int) -> None:
+    """Refuse a number of candles that cannot be read to begin with.
+
+    Raises
+    ------
+    InputError
+        Beyond its bounds.
+    """
+    check_whole("before", before, 0, _MOST_BEFORE)
 
 
 def stop_charts(live: Charted) -> None:
@@ -251,42 +258,3 @@ class LiveSource:
         """Return how the stream is doing."""
         live = self._live
         return Status(live.state, live.reason, live.intake.now_us() / 1e6)
-
-
-def zone_name(tz: str | dt.tzinfo | None) -> str:
-    """Return a zone by the name that browsers know it by, too.
-
-    Raises
-    ------
-    InputError
-        It has none.
-    """
-    zone = parse_zone(tz)
-    name = zone if isinstance(zone, str) else str(getattr(zone, "key", None) or getattr(zone, "zone", None) or zone)
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # such as UTC+05:30
-        raise InputError("tz", f"{tz!r} has no name that a browser knows; write one as 'Asia/Tokyo'") from error
-    return name
-
-
-def check_looks(theme: str, height: int, before: int) -> None:
-    """Refuse what cannot be shown.
-
-    Raises
-    ------
-    UnknownNameError
-        No such theme.
-    InputError
-        A number beyond its bounds.
-    """
-    if theme not in THEMES:
-        raise UnknownNameError("theme", theme, THEMES)
-    low, high = _HEIGHTS
-    _check_whole("height", height, low, high)
-    _check_whole("before", before, 0, _MOST_BEFORE)
-
-
-def _check_whole(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(name, f"{value!r} must be a whole number from {low:,} to {high:,}")

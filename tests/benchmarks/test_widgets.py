@@ -17,9 +17,9 @@ import pytest
 from benchmarks.measure import RUNS, interleaved, ratios, report
 from told_candles import BTC, START_S, Told, Wire, candles
 
-from qalypto_research.charts.widgets.chart import Looks
 from qalypto_research.charts.widgets.follower import Follower
 from qalypto_research.charts.widgets.interactive import InteractiveChart
+from qalypto_research.charts.widgets.looks import Looks
 from qalypto_research.charts.widgets.painter import PAINTER
 from qalypto_research.charts.widgets.picture import Drawing, to_model
 from qalypto_research.charts.widgets.plain import PlainChart

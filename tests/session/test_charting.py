@@ -166,8 +166,8 @@ def test_a_buffer_without_candles_is_refused(con):
 
 @pytest.mark.parametrize("tz", ["Asia/Tokyo", ZoneInfo("Asia/Tokyo")])
 def test_times_are_written_in_the_display_zone(live, tz):
-    assert chart(live, "BTCUSDT", tz=tz)._looks.zone == "Asia/Tokyo"
-    assert chart(live, "BTCUSDT", tz=dt.UTC)._looks.zone == "UTC"
+    assert chart(live, "BTCUSDT", tz=tz).zone == "Asia/Tokyo"
+    assert chart(live, "BTCUSDT", tz=dt.UTC).zone == "UTC"
 
 
 def test_a_cell_that_is_run_again_shows_what_it_says(live):

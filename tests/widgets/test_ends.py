@@ -10,9 +10,9 @@ from told_candles import BTC, LOOKS, Told, hear, needs_bundle, pixels, wait
 
 import qalypto_research as qr
 from qalypto_research.charts.widgets import interactive
-from qalypto_research.charts.widgets.chart import Looks
 from qalypto_research.charts.widgets.follower import Follower
 from qalypto_research.charts.widgets.interactive import InteractiveChart
+from qalypto_research.charts.widgets.looks import Looks
 from qalypto_research.charts.widgets.painter import PAINTER
 from qalypto_research.charts.widgets.plain import PlainChart
 

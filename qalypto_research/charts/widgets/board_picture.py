@@ -26,7 +26,7 @@ from qalypto_research.charts.model.themes import Theme, pick_theme
 from qalypto_research.charts.widgets.colours import COLOURS
 from qalypto_research.charts.widgets.follower import Follower
 from qalypto_research.charts.widgets.panes import CELL, Panes, Part
-from qalypto_research.charts.widgets.picture import DPI, to_model
+from qalypto_research.charts.widgets.picture import DPI, to_model, zone_of
 from qalypto_research.charts.widgets.source import BoardSource
 from qalypto_research.errors import QalyptoError
 
@@ -88,7 +88,7 @@ class _BoardPicture:
 
     def draw_candles(self, model: Candles) -> None:
         """Draw the candles, with times below the volume alone."""
-        draw_candles((self.price, self.volume), model, self.theme, self.zone)
+        draw_candles((self.price, self.volume), model, self.theme, zone_of(model, self.zone))
         self.price.tick_params(labelbottom=False)
         self.price.xaxis.get_offset_text().set_visible(False)
 

@@ -7,12 +7,15 @@ import time
 import uuid
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
+
+import traitlets
 
 from qalypto_research.charts.widgets.cells import Cells
 from qalypto_research.charts.widgets.follower import Delta, Follower
 from qalypto_research.charts.widgets.hearing import FREE_TIME
+from qalypto_research.charts.widgets.looks import check_height, check_theme, zone_name
 from qalypto_research.charts.widgets.painter import PAINTER
 from qalypto_research.charts.widgets.source import Choices, Pick, Status, in_words
 from qalypto_research.errors import ClosedError, QalyptoError
@@ -21,28 +24,23 @@ STATUS_S: Final = 1.0
 """How often a chart says how things are though nothing is new: a page that hears nothing knows that the kernel is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """How a chart looks.
+class LiveChart(traitlets.HasTraits):
+    """A chart that follows a live buffer until it is stopped. Made by ``live.chart``.
+
+    A base of widgets, which show it: `show` what has changed, and a picture in the end.
 
     Attributes
     ----------
-    zone, theme : str
-        Name of the display zone; "auto", "light" or "dark".
-    height : int
-        Pixels.
+    paused : bool
+        Whether the picture stands still.
+    zone, theme, height : str, str, int
+        How it looks, as they were given to ``live.chart``; to be set.
     """
 
-    zone: str
-    theme: str
-    height: int
-
-
-class LiveChart:
-    """A chart that follows a live buffer until it is stopped. Made by ``live.chart``.
-
-    A base of widgets, which show it: `show` what has changed, and a `picture` in the end.
-    """
+    paused = traitlets.Bool(False)  # noqa: FBT003 - traitlets has it so
+    zone = traitlets.Unicode("UTC")
+    theme = traitlets.Unicode("auto")
+    height = traitlets.Int(420)
 
     spacing_s: float = 0.0
     what, made_by = "live chart", "chart"
@@ -52,10 +50,9 @@ class LiveChart:
     on_end: Callable[[], None] = staticmethod(lambda: None)
     """Called when it was stopped or closed."""
 
-    def follow(self, follower: Follower, looks: Looks) -> None:
+    def follow(self, follower: Follower) -> None:
         """Begin to follow."""
         self._follower = follower
-        self._looks = looks
         self._cells = Cells()
         self._cells.note()
         FREE_TIME.attend()
@@ -144,11 +141,16 @@ class LiveChart:
     def _to_picture(self) -> bytes:
         from qalypto_research.charts.widgets.picture import draw_picture  # noqa: PLC0415 - matplotlib takes long to import
 
-        return draw_picture(self._follower, zone=self._looks.zone, theme=self.picture_theme(), height=self._looks.height)
+        return draw_picture(self._follower, zone=self.zone, theme=self.picture_theme(), height=self.height)
 
     def picture_theme(self) -> str:
         """Return the theme of pictures."""
-        return self._looks.theme
+        return self.theme
+
+    @traitlets.validate("zone", "theme", "height")
+    def _check(self, proposal: dict[str, Any]) -> Any:
+        check: dict[str, Callable[[Any], Any]] = {"zone": partial(zone_name, name="zone"), "theme": check_theme, "height": check_height}
+        return check[proposal["trait"].name](proposal["value"])
 
     def asked_for(self) -> None:
         """Take note that a cell has asked for it again."""
@@ -238,7 +240,6 @@ class LiveChart:
 
     # --- What the widgets do --------------------------------------------------------------------------------------------
 
-    paused: bool
     close: Callable[[], None]  # the widgets' own, which a method here would stand before
 
     def show(self, delta: Delta | None, status: dict[str, Any]) -> None:

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import traitlets
 
-from qalypto_research.charts.widgets.chart import Looks
 from qalypto_research.charts.widgets.follower import Follower
 from qalypto_research.charts.widgets.interactive import InteractiveChart
+from qalypto_research.charts.widgets.looks import Looks
 from qalypto_research.charts.widgets.panes import Panes, Part
 from qalypto_research.charts.widgets.source import BoardSource, Pick
 

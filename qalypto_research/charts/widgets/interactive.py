@@ -10,11 +10,12 @@ import traitlets
 
 from qalypto_research.charts.model.numbers import decimals_of
 from qalypto_research.charts.widgets.bundle import read_bundle
-from qalypto_research.charts.widgets.chart import LiveChart, Looks
+from qalypto_research.charts.widgets.chart import LiveChart
 from qalypto_research.charts.widgets.colours import COLOURS
 from qalypto_research.charts.widgets.follower import Delta, Follower, Whole
 from qalypto_research.charts.widgets.hearing import Hearing
 from qalypto_research.charts.widgets.ledger import CLOSE, MOST, OPEN, Rows, is_shown, seconds_of
+from qalypto_research.charts.widgets.looks import Looks
 from qalypto_research.charts.widgets.source import Choices
 
 SELDOM_S: Final = 5.0
@@ -63,7 +64,7 @@ class InteractiveChart(LiveChart, anywidget.AnyWidget):
             height=looks.height,
         )
         self.on_msg(self._hear)
-        self.follow(follower, looks)
+        self.follow(follower)
 
     # --- To the page --------------------------------------------------------------------------------------------------
 

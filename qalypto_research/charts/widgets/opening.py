@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from qalypto_research.charts.widgets.bundle import check_kernel, find_obstacle
-from qalypto_research.charts.widgets.chart import LiveChart, Looks
+from qalypto_research.charts.widgets.chart import LiveChart
 from qalypto_research.charts.widgets.follower import Follower
+from qalypto_research.charts.widgets.looks import Looks
 from qalypto_research.charts.widgets.source import BoardSource, Pick, Source
 from qalypto_research.errors import DisplayError, PlainChartWarning, warn_caller
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ SHOWN: Final = 120
 """Candles in a picture, the newest."""
 DPI: Final = 100
 WIDTH_IN: Final = 9.6
+_DAY_US: Final = 86_400_000_000
 _HEIGHTS: Final = (4.2, 1.0)
 
 
@@ -64,6 +66,11 @@ def to_model(rows: Rows, pick: Pick, step: int, *, synthetic: bool) -> Candles:
     )
 
 
+def zone_of(model: Candles, zone: dt.tzinfo) -> dt.tzinfo:
+    """Return the zone in which the times of candles are written: those of whole days are days of UTC in every zone."""
+    return dt.UTC if len(model) and model.end_us[0] - model.begin_us[0] >= _DAY_US else zone
+
+
 class Drawing:
     """Candles on a figure of their own. Of a new price only what moves is drawn again, over a picture of the rest.
 
@@ -96,7 +103,7 @@ class Drawing:
         figure = figure_of(price)
         figure.set_dpi(DPI)
         self._canvas = FigureCanvasAgg(figure)
-        self._artists = draw_candles((price, volume), model, self._theme, self._zone)
+        self._artists = draw_candles((price, volume), model, self._theme, zone_of(model, self._zone))
         self._title = model.title
         for artist in self._artists.moving:
             artist.set_animated(True)

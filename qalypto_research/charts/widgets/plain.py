@@ -8,10 +8,11 @@ from typing import Any, Final
 import ipywidgets
 import traitlets
 
-from qalypto_research.charts.widgets.chart import LiveChart, Looks
+from qalypto_research.charts.widgets.chart import LiveChart
 from qalypto_research.charts.widgets.colours import COLOURS
 from qalypto_research.charts.widgets.follower import Delta, Follower
 from qalypto_research.charts.widgets.ledger import seconds_of
+from qalypto_research.charts.widgets.looks import Looks
 from qalypto_research.charts.widgets.picture import DPI, WIDTH_IN, Drawing, to_model
 from qalypto_research.charts.widgets.source import Choices
 
@@ -23,16 +24,12 @@ _CHOICES: Final = ("symbol", "interval", "exchange")
 class PlainChart(LiveChart, ipywidgets.VBox):  # type: ignore[misc] # it carries no types
     """A live chart drawn by matplotlib: of a new price only the newest candle is drawn again, over a picture of the rest."""
 
-    paused = traitlets.Bool(False)  # noqa: FBT003 - traitlets has it so
     spacing_s = SPACING_S
 
     def __init__(self, follower: Follower, looks: Looks) -> None:
-        # Without a page's word for its theme, "auto" is light.
-        self._drawing = Drawing(theme=looks.theme, zone=looks.zone, height=looks.height)
-        self._colours = COLOURS["dark" if looks.theme == "dark" else "light"]
         self._anew = True
         self._choosing = False
-        self._image = ipywidgets.Image(format="png", width=round(WIDTH_IN * DPI), height=looks.height)
+        self._image = ipywidgets.Image(format="png", width=round(WIDTH_IN * DPI))
         self._image.layout.max_width = "100%"
         self._told_html = ipywidgets.HTML()
         narrow = {"width": "max-content"}
@@ -41,13 +38,15 @@ class PlainChart(LiveChart, ipywidgets.VBox):  # type: ignore[misc] # it carries
         self._bar = bar = ipywidgets.HBox([*self._selects.values(), self._pause, self._told_html])
         bar.layout.align_items = "center"
         bar.layout.flex_flow = "row wrap"
-        super().__init__([bar, self._image])
+        super().__init__([bar, self._image], zone=looks.zone, theme=looks.theme, height=looks.height)
+        self._dress()
         self._draw(follower)
         self.offer(follower.source.choices())
         traitlets.link((self._pause, "value"), (self, "paused"))
         for select in self._selects.values():
             select.observe(self._chosen, "value")
-        self.follow(follower, looks)
+        self.observe(self._dress_anew, ["zone", "theme", "height"])
+        self.follow(follower)
 
     # --- The picture ----------------------------------------------------------------------------------------------------
 
@@ -60,12 +59,21 @@ class PlainChart(LiveChart, ipywidgets.VBox):  # type: ignore[misc] # it carries
             self._draw(self._follower)
         self._say(status)
 
+    def _dress_anew(self, _: object) -> None:
+        self._dress()
+        self.begin_anew()
+
+    def _dress(self) -> None:
+        """Draw on another figure from now on, as the chart is to look."""
+        self._drawing = Drawing(theme=self.theme, zone=self.zone, height=self.height)
+        self._image.height = str(self.height)
+
     def _draw(self, follower: Follower) -> None:
         self._anew = False
-        whole = follower.whole()
+        whole, drawing = follower.whole(), self._drawing
         self._note = whole.note
-        self._drawing.show(to_model(whole.rows, whole.pick, seconds_of(whole.pick.interval), synthetic=follower.source.synthetic))
-        self._image.value = self._drawing.to_png()
+        drawing.show(to_model(whole.rows, whole.pick, seconds_of(whole.pick.interval), synthetic=follower.source.synthetic))
+        self._image.value = drawing.to_png()
 
     def _say(self, status: dict[str, Any]) -> None:
         state, age = status["state"], status["age"]
@@ -76,6 +84,11 @@ class PlainChart(LiveChart, ipywidgets.VBox):  # type: ignore[misc] # it carries
         page = f"<span style='color:{colour}'>&#9679;</span> {escape(said)} <span style='opacity:.7'>{more}</span>"
         if self._told_html.value != page:
             self._told_html.value = page
+
+    @property
+    def _colours(self) -> dict[str, str]:
+        """Without a page's word for its theme, "auto" is light."""
+        return COLOURS["dark" if self.theme == "dark" else "light"]
 
     # --- The controls ----------------------------------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from qalypto_research.charts.widgets.board_picture import SIZE_IN, draw_board
-from qalypto_research.charts.widgets.chart import Looks
 from qalypto_research.charts.widgets.follower import Follower
+from qalypto_research.charts.widgets.looks import Looks
 from qalypto_research.charts.widgets.picture import DPI
 from qalypto_research.charts.widgets.plain import PlainChart
 from qalypto_research.charts.widgets.source import BoardSource
@@ -24,9 +24,7 @@ class PlainDashboard(PlainChart):
     def __init__(self, follower: Follower, source: BoardSource, looks: Looks, stale_s: float) -> None:
         self._source = source
         self._stale_s = stale_s
-        self._looks = looks  # the first picture is drawn before it follows
         super().__init__(follower, looks)
-        self._image.width, self._image.height = (str(round(inches * DPI)) for inches in SIZE_IN)
         self._image.layout.height = "auto"
 
     def paint(self) -> None:
@@ -46,8 +44,10 @@ class PlainDashboard(PlainChart):
         return self._picture_of(self._follower)
 
     def _picture_of(self, follower: Follower) -> bytes:
-        looks = self._looks
-        return draw_board(follower, self._source, zone=looks.zone, theme=looks.theme, stale_s=self._stale_s)
+        return draw_board(follower, self._source, zone=self.zone, theme=self.theme, stale_s=self._stale_s)
+
+    def _dress(self) -> None:
+        self._image.width, self._image.height = (str(round(inches * DPI)) for inches in SIZE_IN)
 
     def _draw(self, follower: Follower) -> None:
         self._anew = False

@@ -1,0 +1,71 @@
+"""Zone, theme and height of live charts: what can be set, and what then looks so."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from told_candles import BTC, START_S, pixels, wait
+
+import qalypto_research as qr
+from qalypto_research.charts.model.themes import LIGHT
+from qalypto_research.charts.widgets.board_picture import _BoardPicture
+from qalypto_research.charts.widgets.painter import PAINTER
+from qalypto_research.charts.widgets.picture import Drawing, to_model
+from qalypto_research.charts.widgets.plain import PlainChart
+
+DARK_RGB, LIGHT_RGB = [0x12, 0x17, 0x1F], [255, 255, 255]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("zone", "Mars/Base", "zone: 'Mars/Base' is not a time zone"),
+        ("theme", "drak", "theme: 'drak' is not known; did you mean 'dark'"),
+        ("height", 20, "height: 20 must be a whole number from 160 to 4,000"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(chart, name, value, said):
+    before = getattr(chart, name)
+    with pytest.raises(qr.errors.InputError, match=said):
+        setattr(chart, name, value)
+    assert getattr(chart, name) == before
+
+
+def test_what_is_left_of_a_chart_looks_as_it_was_set(chart):
+    PAINTER.remove(chart)
+    asked = pixels(chart._to_picture())
+    assert (asked.shape, asked[2, 2].tolist()) == ((300, 960, 3), LIGHT_RGB)
+    chart.theme, chart.height = "dark", 400
+    picture = pixels(chart._to_picture())
+    assert (picture.shape, picture[2, 2].tolist()) == ((400, 960, 3), DARK_RGB)
+    chart.zone = "Asia/Tokyo"
+    assert not np.array_equal(pixels(chart._to_picture()), picture)
+
+
+@pytest.mark.parametrize("chart", [PlainChart], indirect=True)
+def test_the_plain_chart_is_drawn_anew_as_it_is_set(chart):
+    first = pixels(chart._image.value)
+    chart.height = 400
+    wait(lambda: pixels(chart._image.value).shape == (400, 960, 3))
+    assert chart._image.height == "400"
+    chart.theme = "dark"
+    wait(lambda: pixels(chart._image.value)[2, 2].tolist() == DARK_RGB)
+    chart.theme, chart.height = "light", 300
+    wait(lambda: np.array_equal(pixels(chart._image.value), first))
+    chart.zone = "Asia/Tokyo"
+    wait(lambda: not np.array_equal(pixels(chart._image.value), first))
+
+
+@pytest.mark.parametrize(("hours", "said"), [(1, "Tokyo"), (24, "UTC")])
+def test_candles_of_days_keep_their_dates_in_every_zone(hours, said):
+    rows = np.array([[START_S - START_S % 86_400 + n * hours * 3_600, 100, 101, 99, 100, 5, 2] for n in range(30)], dtype=float)
+    model = to_model(rows, BTC, hours * 3_600, synthetic=False)
+    board = _BoardPicture(LIGHT, ZoneInfo("Asia/Tokyo"))
+    board.draw_candles(model)
+    drawing = Drawing(theme="light", zone="Asia/Tokyo", height=300)
+    drawing.show(model)
+    for ax in (board.volume, drawing._canvas.figure.axes[-1]):
+        ax.figure.canvas.draw()
+        assert ax.xaxis.get_offset_text().get_text().endswith(said)
