@@ -15,7 +15,7 @@ BUDGET_CONTRACT := 6
 BUDGET_SERVED := 9
 BUDGET_NOTEBOOKS := 4
 BUDGET_CHROMIUM := 3
-BUDGET_BROWSER := 7
+BUDGET_BROWSER := 5
 BUDGET_WHEEL := 4
 TIMEOUT := $(shell command -v timeout || command -v gtimeout)
 # At a terminal Ctrl-C must reach the tests, elsewhere whatever they started is stopped too; `exec`, or only the shell would be.

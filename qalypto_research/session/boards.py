@@ -12,7 +12,7 @@ from qalypto_research.charts.widgets.looks import check_looks
 from qalypto_research.charts.widgets.source import Condition, Pick
 from qalypto_research.schema.tables import ORDERBOOK, TRADE
 from qalypto_research.schema.vocabulary import EXCHANGES
-from qalypto_research.session.charting import Charted, LiveSource, check_before, keep
+from qalypto_research.session.charting import Charted, LiveSource, check_begin, keep
 from qalypto_research.stream import latest
 from qalypto_research.stream.asking import check_listened, pick_symbols
 from qalypto_research.timerange import DurationLike, parse_duration
@@ -63,7 +63,7 @@ def dashboard(
     theme : str
         "light", "dark" or "auto": as JupyterLab has it, the plainer one light.
     height : int
-        Of the candles, in pixels: 160 to 4,000.
+        Of the candles, in pixels: 160 to 4,000; a dashboard drawn with matplotlib has a size of its own.
     interactive : bool, optional
         False for a plainer one, drawn with matplotlib every three seconds; True for an error where the interactive one cannot be had.
 
@@ -93,7 +93,7 @@ def dashboard(
     from qalypto_research.charts.widgets.opening import open_board  # noqa: PLC0415 - widgets take long to import
 
     looks = check_looks(tz, theme, height)
-    check_before(before)
+    check_begin(before, interactive)
     stale_s = parse_duration(stale, "stale").total_seconds()
     source = BoardLiveSource(live, before)
     choices = source.choices()

@@ -364,11 +364,13 @@ class Live:
             self._stopped = True
             _called.discard(self)
         leave_hub(self._hub, self.intake)
-        charting.stop_charts(self)
-        self.intake.note("stopped", "")
-        for caller in list(self._callers):
-            caller.stop()
-        self.intake.rates.clear()
+        try:
+            charting.stop_charts(self)
+        finally:  # whatever their pictures fail at
+            self.intake.note("stopped", "")
+            for caller in list(self._callers):
+                caller.stop()
+            self.intake.rates.clear()
 
     def abandon(self) -> None:
         """Be stopped, without ending what is not there: in a forked process."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 import numpy as np
 import pandas as pd
 
-from qalypto_research.asked import pick_interval
+from qalypto_research.asked import pick_flag, pick_interval
 from qalypto_research.charts.widgets.looks import check_looks, check_whole
 from qalypto_research.charts.widgets.source import Choices, News, Pick, Status
 from qalypto_research.errors import InputError, QalyptoError
@@ -117,7 +117,7 @@ def chart(
     from qalypto_research.charts.widgets.opening import open_chart  # noqa: PLC0415 - widgets take long to import
 
     looks = check_looks(tz, theme, height)
-    check_before(before)
+    check_begin(before, interactive)
     source = LiveSource(live, before)
     pick = source.pick(Pick(symbol, interval, exchange or source.default_exchange()))
     key = ("chart", pick, before, looks, interactive)
@@ -151,23 +151,31 @@ def _forget(live: Charted, key: tuple[Any, ...], chart: LiveChart) -> None:
             _charts.pop(live, None)
 
 
-def check_before(before: int) -> None:
-    """Refuse a number of candles that cannot be read to begin with.
+def check_begin(before: int, interactive: bool | None) -> None:  # noqa: FBT001 - as the calls have it
+    """Refuse a number of candles that cannot be read to begin with, and a kind of chart that is none.
 
     Raises
     ------
     InputError
-        Beyond its bounds.
+        Beyond its bounds, or neither True, False nor None.
     """
     check_whole("before", before, 0, _MOST_BEFORE)
+    if interactive is not None:
+        pick_flag(interactive, "interactive")
 
 
 def stop_charts(live: Charted) -> None:
     """Put a picture in the place of each chart of a buffer."""
     with _making:
         mine = list(_charts.pop(live, {}).values())
+    failed: list[Exception] = []
     for one in mine:
-        one.stop()
+        try:
+            one.stop()
+        except Exception as error:  # noqa: BLE001 - raised below: the others have theirs first
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 class LiveSource:

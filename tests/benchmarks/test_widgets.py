@@ -97,7 +97,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_drawing_what_moves_beside_drawing_all() -> None:
     follower = Follower(Told(*walk()), BTC)
-    model = to_model(follower.rows, BTC, 60, synthetic=False)
+    model = to_model(follower.rows, BTC, synthetic=False)
     drawing, afresh = Drawing(theme="light", zone="UTC", height=420), Drawing(theme="light", zone="UTC", height=420)
     drawing.show(model)
     drawing.show(model)

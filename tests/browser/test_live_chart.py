@@ -87,6 +87,49 @@ def test_the_candle_that_is_not_over_is_marked_and_a_missing_one_shaded(notebook
     wait(notebook, "view.candles.series.data()[0].close > 1000")
 
 
+def test_late_and_corrected_candles_leave_those_beside_them(notebook):
+    """The candles of a test's own: five, the third missing and the fourth without a volume; then the third comes, and others change."""
+    told = notebook.page.evaluate(
+        f"""() => {{
+            const view = {VIEW}, {{ candles }} = view, before = [...candles.rows.values()];
+            const row = (minute, close, state = 2, volume = 1) => (
+                {{ time: 60 * minute, open: close, high: close, low: close, close, volume, state }}
+            );
+            const parts = {{ series: "close", volume: "value", shades: "value" }}, told = [];
+            const look = () => told.push(Object.entries(parts).map(([name, part]) => Object.fromEntries(
+                candles[name].data().map((point) => [point.time / 60, point[part]]),
+            )));
+            candles.setRows([row(1, 1), row(2, 2), row(3, NaN, 0, NaN), row(4, 4, 2, NaN), row(5, 5, 1)]);
+            look();
+            const late = [row(3, 3), row(2, 2.5), row(4, 4.5), row(3, Infinity, 3), row(1, 1, 2, NaN), row(5, 5.5, 1), row(3, 3.5)];
+            for (const one of late) {{
+                candles.apply([one]);
+                look();
+            }}
+            candles.setRows(before);
+            return told;
+        }}"""
+    )
+    closes = {"1": 1, "2": 2, "4": 4, "5": 5}
+    volumes = {"1": 1, "2": 1, "5": 1}
+    expected = [[dict(closes), dict(volumes), {"3": 1, "5": 1}]]
+    for close, volume, shades in [
+        ({"3": 3}, {"3": 1}, {"5": 1}),
+        ({"2": 2.5}, {}, {"5": 1}),
+        ({"4": 4.5}, {"4": 1}, {"5": 1}),
+        ({"3": None}, {"3": None}, {"3": 1, "5": 1}),
+        ({}, {"1": None}, {"3": 1, "5": 1}),
+        ({"5": 5.5}, {}, {"3": 1, "5": 1}),
+        ({"3": 3.5}, {"3": 1}, {"5": 1}),
+    ]:
+        for there, change in ((closes, close), (volumes, volume)):
+            there.update(change)
+            for gone in [minute for minute, found in there.items() if found is None]:
+                del there[gone]
+        expected.append([dict(closes), dict(volumes), shades])
+    assert told == expected
+
+
 def test_it_follows_the_theme(notebook, picture):
     background = "getComputedStyle(document.querySelector('.qalypto-chart')).backgroundColor"
     assert notebook.page.evaluate(background) == "rgb(255, 255, 255)"

@@ -163,6 +163,18 @@ def test_vwap_is_turnover_by_volume_since_midnight(bars):
     assert values(line) == [100.0, round(2_122 / 21, 9), None, 100.0, 104.0]
 
 
+@pytest.mark.parametrize("name", ["volume", "quote_volume"])
+def test_vwap_counts_nothing_that_cannot_be(klines, name):
+    df = klines(6)
+    df["quote_volume"] = df["volume"] * df["close"]
+    (whole,) = build_candles(df, overlays="vwap").overlays
+    (unknown,) = build_candles(df.assign(**{name: df[name].where(df.index != df.index[2])}), overlays="vwap").overlays
+    df.iloc[2, df.columns.get_loc(name)] = -1e6
+    (line,) = build_candles(df, overlays="vwap").overlays
+    assert values(line) == values(unknown)
+    assert values(line)[:2] == values(whole)[:2]
+
+
 def test_vwap_goes_by_the_bars_own_average_else_by_the_typical_price(bars):
     df = bars(2)
     (typical,) = build_candles(df, overlays="vwap").overlays

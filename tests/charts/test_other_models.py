@@ -163,6 +163,21 @@ def test_a_level_whose_size_cannot_be_is_left_out_and_counted(books, size):
     assert "1 level left out, with no size that can be" in words(qr.charts.depth(books, at="2026-03-02 12:00:09"))
 
 
+def test_a_best_level_whose_size_cannot_be_leaves_the_others(books):
+    books["bid_size_0"] = -1.0
+    model = build_depth(books)
+    assert model.bid.tolist() == [[0.0, 0.0], [10.0, 20.0]]
+    assert (model.ask.tolist(), model.without_size) == ([[3.0, 4.0], [33.0, 4.0]], 2)
+
+
+@pytest.mark.parametrize("there", ["bid", "ask"])
+def test_books_of_one_side_are_books(books, there):
+    other = {"bid": "ask", "ask": "bid"}[there]
+    books.loc[:, books.columns.str.startswith(other)] = np.nan
+    assert "no books" not in words(qr.charts.depth(books, view="time"))
+    assert "no books" in words(qr.charts.depth(books.assign(**{f"{there}_size_{n}": np.nan for n in (0, 1)}), view="time"))
+
+
 def words(figure):
     return " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
 
@@ -174,6 +189,15 @@ def test_an_amount_that_cannot_be_is_counted_and_adds_nothing(amount):
     assert (model.without_amount, model.bought.sum(), model.sold.sum()) == (1, 5.0, 0.0)
     assert "3 trades, the largest 4, 1 row with no amount that can be" in words(qr.charts.tape(df))
     assert "no amount" not in words(qr.charts.tape(df.dropna().iloc[[0, -1]]))
+
+
+def test_a_side_or_a_name_that_is_not_known_is_no_traceback():
+    df = pd.DataFrame({"price": [100.0, 101.0], "amount": [1.0, 2.0], "side": pd.array([pd.NA, "buy"], dtype="string")}, index=at(0, 1))
+    model = build_tape(df)
+    assert (model.buys.tolist(), model.sells.tolist()) == ([False, True], [False, False])
+    rows = {"bid_price": [1.0, 2.0], "ask_price": [1.5, 2.5], "last_price": [1.2, 2.2]}
+    quotes = pd.DataFrame({"exchange": pd.array([pd.NA, "okx"], dtype="string"), "symbol": "BTCUSDT"} | rows, index=at(0, 1))
+    assert [line.name for line in build_comparison(quotes).lines] == ["okx"]
 
 
 def test_depth_stops_where_books_do_not_come(books):

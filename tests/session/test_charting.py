@@ -164,6 +164,30 @@ def test_a_buffer_without_candles_is_refused(con):
         live.chart("BTCUSDT")
 
 
+@pytest.mark.parametrize("asked", [0, "no", []])
+def test_interactive_is_true_or_false(live, asked):
+    with pytest.raises(qr.errors.InputError, match=r"interactive: .* must be True or False"):
+        live.chart("BTCUSDT", interactive=asked)
+    assert len(PAINTER) == 0
+
+
+def test_a_picture_that_fails_keeps_nothing_else_from_ending(con, monkeypatch):
+    live = con.live("kline:1m:btcusdt", "kline:5m:ethusdt")
+    bad, good = chart(live, "BTCUSDT"), chart(live, "ETHUSDT", "5m")
+    for one in (bad, good):
+        one._display_ids = {"cell": "shown"}
+    monkeypatch.setattr(bad, "_to_picture", lambda: 1 / 0)
+    monkeypatch.setattr(good, "_to_picture", lambda: b"png")
+    monkeypatch.setattr(good, "replace_output", lambda _: None)
+    live.on("kline", lambda _: None)
+    with pytest.raises(ZeroDivisionError):
+        live.stop()
+    assert good._image.value == b"png"
+    assert live.events["what"].iloc[-1] == "stopped"
+    live.stop()
+    wait(lambda: not any(thread.name.startswith("qalypto-callback") for thread in threading.enumerate()))
+
+
 @pytest.mark.parametrize("tz", ["Asia/Tokyo", ZoneInfo("Asia/Tokyo")])
 def test_times_are_written_in_the_display_zone(live, tz):
     assert chart(live, "BTCUSDT", tz=tz).zone == "Asia/Tokyo"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from qalypto_research.charts.model.numbers import amount_text
 from qalypto_research.charts.model.themes import LIGHT
 from qalypto_research.charts.widgets.board_picture import _BoardPicture
 from qalypto_research.charts.widgets.colours import COLOURS
-from qalypto_research.charts.widgets.panes import Part, _quotes
+from qalypto_research.charts.widgets.panes import DEPTH, Part, _quotes, _side, _tape
 
 NAN = float("nan")
 AT = 1_772_454_645.0  # 2026-03-02 12:30:45 UTC
@@ -99,3 +100,14 @@ def test_what_there_is_room_for_is_written_whole(picture):
 def test_sizes_have_three_digits_and_no_exponent():
     sizes = [4.2e-5, 0.00042, 0.0213, 0.5, 13.48, 999.96, 1_250.0, 999_960.0, 2.5e6, 1.2e9]
     assert [amount_text(size) for size in sizes] == ["0.000042", "0.00042", "0.0213", "0.5", "13.5", "1k", "1.25k", "1M", "2.5M", "1.2B"]
+
+
+def test_sizes_that_cannot_be_are_not_in_the_panes():
+    """Of a book of two levels, and of trades."""
+    book = pd.DataFrame({f"bid_{field}_{level}": [NAN] for level in range(DEPTH) for field in ("price", "size")})
+    for level, (price, size) in enumerate([(100.0, 2.0), (99.0, -50.0), (98.0, 3.0), (97.0, np.inf)]):
+        book[[f"bid_price_{level}", f"bid_size_{level}"]] = price, size
+    assert _side(book, "bid").tolist() == [[100.0, 2.0], [98.0, 3.0]]
+    index = pd.DatetimeIndex(["2026-03-02 12:30:45"] * 3, tz="UTC", name="timestamp").as_unit("us")
+    trades = pd.DataFrame({"price": 1.0, "amount": [5.0, -5.0, np.inf], "side": "buy", "is_liquidation": False}, index=index)
+    assert np.array_equal(_tape(trades)[:, 3], [5.0, NAN, NAN], equal_nan=True)

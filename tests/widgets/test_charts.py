@@ -265,7 +265,7 @@ def test_nothing_or_little_is_drawn_as_it_is(rows):
 def test_what_no_market_makes_is_hatched_and_counted_in_the_picture(over):
     rows = [(minute, 100.0, 101.5, 99.0, 100.5, 5.0, True) for minute in range(5)]
     source = Told(*rows, (5, 100.0, 90.0, 99.0, 100.5, 5.0, over))
-    model = to_model(Follower(source, BTC).rows, BTC, 60, synthetic=False)
+    model = to_model(Follower(source, BTC).rows, BTC, synthetic=False)
     assert (len(model), model.contradictions, model.missing) == (5, 1, 0)
     assert (model.impossible.begin_us / 1e6).tolist() == [START_S + 300]
     assert not model.forming.any()

@@ -66,6 +66,17 @@ def test_one_that_was_stopped_unseen_has_a_picture_too(chart, shell):
     assert list(only["data"]) == ["image/png", "text/plain"]
 
 
+def test_one_that_another_widget_shows_ends_visibly(chart):
+    """Of a widget within another the notebook is not told; what is known of it is what its page says."""
+    if isinstance(chart, InteractiveChart):
+        hear(chart, kind="hello", series=1, number=0)
+        chart.stop()
+        assert chart.left["data"]["image/png"]
+    else:
+        chart.stop()
+        assert chart.children == (chart._image,)
+
+
 def test_a_closed_one_says_so(chart, shell):
     chart.close()
     chart._ipython_display_()

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from told_candles import BTC, START_S, pixels, wait
+from told_candles import START_S, pixels, wait
 
 import qalypto_research as qr
 from qalypto_research.charts.model.themes import LIGHT
@@ -14,6 +14,7 @@ from qalypto_research.charts.widgets.board_picture import _BoardPicture
 from qalypto_research.charts.widgets.painter import PAINTER
 from qalypto_research.charts.widgets.picture import Drawing, to_model
 from qalypto_research.charts.widgets.plain import PlainChart
+from qalypto_research.charts.widgets.source import Pick
 
 DARK_RGB, LIGHT_RGB = [0x12, 0x17, 0x1F], [255, 255, 255]
 
@@ -31,6 +32,18 @@ def test_what_cannot_be_is_refused_and_changes_nothing(chart, name, value, said)
     with pytest.raises(qr.errors.InputError, match=said):
         setattr(chart, name, value)
     assert getattr(chart, name) == before
+
+
+@pytest.mark.parametrize(("name", "value"), [("zone", "Etc/Unknown"), ("theme", "pink"), ("height", 10**6)])
+def test_what_cannot_be_is_taken_back_also_where_several_are_set_and_where_a_page_sets_it(chart, name, value):
+    before = {of: getattr(chart, of) for of in ("zone", "theme", "height")}
+    with pytest.raises(qr.errors.InputError, match=f"{name}: "), chart.hold_trait_notifications():
+        setattr(chart, name, value)
+    assert {of: getattr(chart, of) for of in before} == before
+    if name in chart.keys:
+        with pytest.raises(qr.errors.InputError, match=f"{name}: "):
+            chart.set_state({name: value})
+        assert {of: getattr(chart, of) for of in before} == before
 
 
 def test_what_is_left_of_a_chart_looks_as_it_was_set(chart):
@@ -58,10 +71,18 @@ def test_the_plain_chart_is_drawn_anew_as_it_is_set(chart):
     wait(lambda: not np.array_equal(pixels(chart._image.value), first))
 
 
-@pytest.mark.parametrize(("hours", "said"), [(1, "Tokyo"), (24, "UTC")])
-def test_candles_of_days_keep_their_dates_in_every_zone(hours, said):
+@pytest.mark.parametrize("chart", [PlainChart], indirect=True)
+def test_what_is_left_of_the_plain_chart_stays_as_it_was(chart):
+    chart.stop()
+    width, height, value = chart._image.width, chart._image.height, chart._image.value
+    chart.height = 900
+    assert (chart._image.width, chart._image.height, chart._image.value) == (width, height, value)
+
+
+@pytest.mark.parametrize(("interval", "hours", "said"), [("1h", 1, "Tokyo"), ("1d", 24, "UTC")])
+def test_candles_of_days_keep_their_dates_in_every_zone(interval, hours, said):
     rows = np.array([[START_S - START_S % 86_400 + n * hours * 3_600, 100, 101, 99, 100, 5, 2] for n in range(30)], dtype=float)
-    model = to_model(rows, BTC, hours * 3_600, synthetic=False)
+    model = to_model(rows, Pick("BTCUSDT", interval, "binance"), synthetic=False)
     board = _BoardPicture(LIGHT, ZoneInfo("Asia/Tokyo"))
     board.draw_candles(model)
     drawing = Drawing(theme="light", zone="Asia/Tokyo", height=300)

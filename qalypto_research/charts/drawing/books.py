@@ -87,7 +87,7 @@ def draw_depth(axes: tuple[Axes, Axes], model: DepthOverTime, theme: Theme, zone
             if shade == _SHADES[0]:
                 key.append((fill, name))
     entitle(price, f"{model.title} · depth" if model.title else "depth", theme, key, synthetic=model.synthetic)
-    if not np.isfinite(model.mid).any() and not np.isfinite(model.bid).any():
+    if not any(np.isfinite(values).any() for values in (model.mid, model.bid, model.ask)):
         say(price, "no books", theme)
         say(depth, "", theme)
         return

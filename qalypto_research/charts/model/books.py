@@ -155,7 +155,7 @@ def build_depth(df: pd.DataFrame, *, title: str | None = None) -> DepthOverTime:
     for side, lines in found.items():
         prices, sizes = _levels(rows, side, depth)
         without += int((~np.isnan(prices) & np.isnan(sizes)).sum())
-        empty = np.isnan(sizes[0])
+        empty = np.isnan(sizes).all(axis=0)
         for count in levels:
             total = np.where(empty, np.nan, np.nansum(sizes[:count], axis=0))
             time_us, line = held(times, total, longest, end)

@@ -185,7 +185,7 @@ def _line(name: str, one: str | pd.Series[Any], rows: pd.DataFrame, taken: Spans
         return Line(name, *interrupted(middle_us, average(one, pick_numbers(rows, "close"), runs), holes))
     if "volume" not in rows.columns:
         raise InputError("overlays", "'vwap' needs the column 'volume', which df does not have")
-    volume = pick_numbers(rows, "volume")
+    volume = pick_amounts(rows, "volume")
     values = vwap(_turnover(rows, volume), volume, begin_us, runs)
     # A new day begins a new line.
     days = np.flatnonzero(np.diff(begin_us // (1_440 * _MINUTE_US)))
@@ -201,6 +201,6 @@ def _turnover(rows: pd.DataFrame, volume: Floats) -> Floats:
         own = pick_numbers(rows, "vwap") * volume
         found = np.where(np.isnan(own), found, own)
     if "quote_volume" in rows.columns:
-        own = pick_numbers(rows, "quote_volume")
+        own = pick_amounts(rows, "quote_volume")
         found = np.where(np.isnan(own), found, own)
     return found

@@ -173,7 +173,7 @@ def rows_of(df: pd.DataFrame, name: str, order: Iterable[str]) -> list[tuple[str
         return [("", df)]
     found, known = names_in(df, name), list(order)
     sorted_names = [n for n in known if n in found] + sorted(n for n in found if n not in known)
-    return [(n, df[np.asarray(df[name] == n)]) for n in sorted_names]
+    return [(n, df[(df[name] == n).fillna(value=False).to_numpy(dtype=bool)]) for n in sorted_names]
 
 
 def pick_zone(zone: str | dt.tzinfo) -> dt.tzinfo:
@@ -184,11 +184,7 @@ def pick_zone(zone: str | dt.tzinfo) -> dt.tzinfo:
     InputError
         No such zone.
     """
-    try:
-        found = pd.Timestamp(0, tz=parse_zone(zone)).tzinfo
-    except InputError as error:
-        raise InputError("zone", str(error).removeprefix("tz: ")) from None
-    return found or dt.UTC
+    return pd.Timestamp(0, tz=parse_zone(zone, "zone")).tzinfo or dt.UTC
 
 
 def pick_name(asked: object, allowed: Sequence[str], argument: str) -> str:

@@ -95,7 +95,7 @@ def build_tape(df: pd.DataFrame, *, title: str | None = None) -> Tape:
     exchange, symbol = pick_one(frame, "exchange"), pick_one(frame, "symbol")
     times, price, amount = pick_times(frame), pick_numbers(frame, "price"), pick_amounts(frame, "amount")
     there = ~np.isnan(price)
-    side = np.asarray(frame["side"].astype(object))[there]
+    side = frame["side"].astype(object).where(frame["side"].notna(), "").to_numpy()[there]
     times, price, amount = times[there], price[there], amount[there]
     buys, sells = side == "buy", side == "sell"
     span = int(times[-1] - times[0]) + 1 if len(times) else 1

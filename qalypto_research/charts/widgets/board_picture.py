@@ -56,7 +56,7 @@ def draw_board(follower: Follower, source: BoardSource, *, zone: str, theme: str
     """Return what a dashboard shows at this moment as a PNG."""
     picture = _BoardPicture(pick_theme("light" if theme == "auto" else theme), pick_zone(zone))
     whole = follower.at_this_moment()
-    candles = to_model(whole.rows, whole.pick, follower.step, synthetic=source.synthetic)
+    candles = to_model(whole.rows, whole.pick, synthetic=source.synthetic)
     picture.draw_candles(candles)
     panes = Panes(source, stale_s)
     for part in panes.take(whole.pick):

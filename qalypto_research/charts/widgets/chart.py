@@ -18,10 +18,18 @@ from qalypto_research.charts.widgets.hearing import FREE_TIME
 from qalypto_research.charts.widgets.looks import check_height, check_theme, zone_name
 from qalypto_research.charts.widgets.painter import PAINTER
 from qalypto_research.charts.widgets.source import Choices, Pick, Status, in_words
-from qalypto_research.errors import ClosedError, QalyptoError
+from qalypto_research.errors import ClosedError, InputError, QalyptoError
 
 STATUS_S: Final = 1.0
 """How often a chart says how things are though nothing is new: a page that hears nothing knows that the kernel is gone."""
+
+
+class RefusedError(InputError, traitlets.TraitError):
+    """A look that cannot be. For traitlets it is one of its own: it takes back nothing else that was set with others, or by a page."""
+
+    def __init__(self, error: InputError) -> None:
+        Exception.__init__(self, str(error))
+        self.argument = error.argument
 
 
 class LiveChart(traitlets.HasTraits):
@@ -119,7 +127,7 @@ class LiveChart(traitlets.HasTraits):
         if ended:
             return
         try:
-            if self._display_ids:
+            if self._display_ids or self.shown_on_a_page():
                 self._follower.take()
                 self._still = self._to_picture()
                 self.freeze(self._still)
@@ -150,7 +158,10 @@ class LiveChart(traitlets.HasTraits):
     @traitlets.validate("zone", "theme", "height")
     def _check(self, proposal: dict[str, Any]) -> Any:
         check: dict[str, Callable[[Any], Any]] = {"zone": partial(zone_name, name="zone"), "theme": check_theme, "height": check_height}
-        return check[proposal["trait"].name](proposal["value"])
+        try:
+            return check[proposal["trait"].name](proposal["value"])
+        except InputError as error:
+            raise RefusedError(error) from None
 
     def asked_for(self) -> None:
         """Take note that a cell has asked for it again."""

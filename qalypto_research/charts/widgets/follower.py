@@ -82,11 +82,6 @@ class Follower:
         """The candles as they are now; not to be written to."""
         return self._ledger.rows
 
-    @property
-    def step(self) -> int:
-        """Seconds from one candle to the next."""
-        return self._ledger.step
-
     def switch(self, pick: Pick) -> None:
         """Follow other candles from now on.
 

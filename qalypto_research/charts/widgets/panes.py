@@ -213,18 +213,18 @@ def _side(frame: pd.DataFrame, side: str) -> Numbers:
     """Return price and size of the levels of a side of the last book, the best first."""
     pairs = frame[[f"{side}_{field}_{level}" for level in range(DEPTH) for field in ("price", "size")]].iloc[-1]
     levels = pairs.to_numpy(np.float64).reshape(-1, 2)
-    known: Numbers = levels[np.isfinite(levels).all(axis=1)]
+    known: Numbers = levels[np.isfinite(levels).all(axis=1) & (levels[:, 1] >= 0)]
     return np.take(known, np.argsort(known[:, 0] * (1 if side == "ask" else -1), kind="stable"), axis=0)
 
 
 def _tape(frame: pd.DataFrame) -> Numbers:
     """Return time (seconds since 1970 UTC), side (1 bought, -1 sold, 0 not known), price, size and whether it was a liquidation."""
-    side = frame["side"].astype("str").to_numpy()
+    side, amount = frame["side"].astype("str").to_numpy(), frame["amount"].to_numpy(np.float64)
     columns = (
         epoch_us(frame) / 1e6,
         np.where(side == "buy", 1.0, np.where(side == "sell", -1.0, 0.0)),
         frame["price"].to_numpy(np.float64),
-        frame["amount"].to_numpy(np.float64),
+        np.where(np.isfinite(amount) & (amount >= 0), amount, np.nan),
         frame["is_liquidation"].to_numpy(np.float64),
     )
     return np.column_stack(columns)

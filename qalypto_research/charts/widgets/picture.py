@@ -18,7 +18,7 @@ from qalypto_research.charts.model.numbers import decimals_of
 from qalypto_research.charts.model.spans import NONE, marked
 from qalypto_research.charts.model.themes import pick_theme
 from qalypto_research.charts.widgets.follower import Follower
-from qalypto_research.charts.widgets.ledger import CLOSE, FORMING, HIGH, LOW, MISSING, OPEN, STATE, TIME, VOLUME, Rows, is_shown
+from qalypto_research.charts.widgets.ledger import CLOSE, FORMING, HIGH, LOW, MISSING, OPEN, STATE, TIME, VOLUME, Rows, is_shown, seconds_of
 from qalypto_research.charts.widgets.source import Pick
 
 SHOWN: Final = 120
@@ -32,17 +32,18 @@ _HEIGHTS: Final = (4.2, 1.0)
 def draw_picture(follower: Follower, *, zone: str, theme: str, height: int) -> bytes:
     """Return the newest candles of a chart as a PNG."""
     drawing = Drawing(theme=theme, zone=zone, height=height)
-    drawing.show(to_model(follower.rows, follower.pick, follower.step, synthetic=follower.source.synthetic))
+    whole = follower.whole()
+    drawing.show(to_model(whole.rows, whole.pick, synthetic=follower.source.synthetic))
     return drawing.to_png()
 
 
-def to_model(rows: Rows, pick: Pick, step: int, *, synthetic: bool) -> Candles:
+def to_model(rows: Rows, pick: Pick, *, synthetic: bool) -> Candles:
     """Return what a picture of the newest rows shows."""
     rows = rows[-SHOWN:]
     shown, missing = is_shown(rows), rows[:, STATE] == MISSING
     impossible = ~shown & ~missing
     begin_us = np.rint(rows[:, TIME] * 1e6).astype(np.int64)
-    end_us = begin_us + step * 1_000_000
+    end_us = begin_us + seconds_of(pick.interval) * 1_000_000
     there = rows[shown]
     return Candles(
         title=pick_title(None, pick.symbol, pick.exchange, pick.interval),

@@ -11,7 +11,6 @@ import traitlets
 from qalypto_research.charts.widgets.chart import LiveChart
 from qalypto_research.charts.widgets.colours import COLOURS
 from qalypto_research.charts.widgets.follower import Delta, Follower
-from qalypto_research.charts.widgets.ledger import seconds_of
 from qalypto_research.charts.widgets.looks import Looks
 from qalypto_research.charts.widgets.picture import DPI, WIDTH_IN, Drawing, to_model
 from qalypto_research.charts.widgets.source import Choices
@@ -72,7 +71,7 @@ class PlainChart(LiveChart, ipywidgets.VBox):  # type: ignore[misc] # it carries
         self._anew = False
         whole, drawing = follower.whole(), self._drawing
         self._note = whole.note
-        drawing.show(to_model(whole.rows, whole.pick, seconds_of(whole.pick.interval), synthetic=follower.source.synthetic))
+        drawing.show(to_model(whole.rows, whole.pick, synthetic=follower.source.synthetic))
         self._image.value = drawing.to_png()
 
     def _say(self, status: dict[str, Any]) -> None:
@@ -124,7 +123,6 @@ class PlainChart(LiveChart, ipywidgets.VBox):  # type: ignore[misc] # it carries
     def freeze(self, png: bytes) -> None:
         """Show a picture from now on, without controls."""
         self._image.value = png
-        self.children = (self._image,)
         self.replace_output(png)
 
     def let_go(self) -> None:
@@ -133,6 +131,8 @@ class PlainChart(LiveChart, ipywidgets.VBox):  # type: ignore[misc] # it carries
             select.unobserve_all()
         self._pause.unobserve_all()
         self.unobserve_all("paused")
+        self.unobserve(self._dress_anew, ["zone", "theme", "height"])
+        self.children = (self._image,)  # also where another widget shows it, of which nothing is known here
 
     def close(self) -> None:
         """End it, and take it from the page."""

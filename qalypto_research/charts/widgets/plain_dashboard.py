@@ -46,6 +46,10 @@ class PlainDashboard(PlainChart):
     def _picture_of(self, follower: Follower) -> bytes:
         return draw_board(follower, self._source, zone=self.zone, theme=self.theme, stale_s=self._stale_s)
 
+    def _dress_anew(self, change: object) -> None:
+        if not self.paused:  # the picture of another moment would take the place of the one that is held
+            super()._dress_anew(change)
+
     def _dress(self) -> None:
         self._image.width, self._image.height = (str(round(inches * DPI)) for inches in SIZE_IN)
 

@@ -22,6 +22,10 @@ export function isImpossible({ state }) {
   return state > CLOSED;
 }
 
+function hasValue(part) {
+  return "value" in part || "close" in part;
+}
+
 export function toRows(numbers) {
   const rows = [];
   for (let i = 0; i + WIDTH <= numbers.length; i += WIDTH) {
@@ -202,15 +206,29 @@ export class Candles {
         anew = true;
       } else if (!anew) {
         if (!known) this.times.push(row.time);
-        const older = row.time < last;
-        this.series.update(this.toCandle(row), older);
-        this.volume.update(this.toVolume(row), older);
-        this.shades.update(this.toShade(row), older);
+        anew = !this.update(row, row.time < last ? before : null);
       }
     }
     if (anew || this.times.length > 1.125 * this.most) {
       this.reload([...this.rows.values()].sort((a, b) => a.time - b.time).slice(-this.most));
     } else this.markLast();
+  }
+
+  /** Draw a row, in the place of an older one where one is given; tell whether that could be done without laying all anew. */
+  update(row, older) {
+    const parts = this.toParts(row);
+    // Of an older time without a value lightweight-charts overwrites, or takes away, what lies at the next one that has a value.
+    const before = older && this.toParts(older);
+    if (before?.some((part, n) => hasValue(part) !== hasValue(parts[n]))) return false;
+    [this.series, this.volume, this.shades].forEach((series, n) => {
+      if (!older) series.update(parts[n]);
+      else if (hasValue(parts[n])) series.update(parts[n], true);
+    });
+    return true;
+  }
+
+  toParts(row) {
+    return [this.toCandle(row), this.toVolume(row), this.toShade(row)];
   }
 
   toCandle(row) {
