@@ -25,7 +25,7 @@ from qalypto_research.engine.transport import Patience
 from qalypto_research.errors import ArchiveError, ClosedError, UnknownNameError
 from qalypto_research.history import aggregates, api, completeness, depth, inventory, parts, rates, statements, venues
 from qalypto_research.local.private import PrivateFeed
-from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS
+from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS, SYMBOLS
 from qalypto_research.session import opening
 from qalypto_research.timerange import TimeLike, parse_time
 
@@ -155,6 +155,10 @@ class Connection:
         if self.closed:
             raise ClosedError("this connection is closed; call qr.connect() for a new one")
         return self.stream.access()
+
+    def stream_symbols(self) -> set[str] | None:
+        """Return the symbols that its stream can be of: of an archive those it has and all that are documented; else None."""
+        return None if isinstance(self.engine, RemoteEngine) else {*SYMBOLS, *self.engine.symbols()}
 
     def default_exchange(self) -> str | None:
         """Return the exchange of calls that name none: its own, else binance, or the only one there is; None where that does not tell."""

@@ -91,7 +91,7 @@ class Listened:
             now_us=lambda: self.now_us,
             pace=lambda: 1.0,
         )
-        self.exchange, self.state, self.reason = exchange, "live", ""
+        self.exchange, self.state, self.reason, self.refused = exchange, "live", "", {}
         self.take(*payloads, received=received)
 
     def take(self, *payloads, received=None):

@@ -65,8 +65,13 @@ def to_frame(
     columns: Sequence[FrameColumn] = BARS.columns,
     tz: Any = "UTC",
     lag_us: int = 0,
+    arrived_us: Ints | None = None,
 ) -> pd.DataFrame:
-    """Return bars as a frame, in order of time, exchange, symbol and place; each reaches users `lag_us` after its end."""
+    """Return bars as a frame, in order of time, exchange, symbol and place.
+
+    Each reaches users `lag_us` after its end, and not before the last of its trades: where these were received, that is when
+    `arrived_us` says, a moment a bar.
+    """
     opens = parts.place * rule.every if rule.by_time else parts.first_us
     rank = np.empty(len(series), np.int64)
     rank[sorted(range(len(series)), key=series.__getitem__)] = np.arange(len(series))
@@ -74,7 +79,10 @@ def to_frame(
     parts, opens, is_final = chosen(parts, order), opens[order], is_final[order]
     index = pd.DatetimeIndex(opens.view("datetime64[us]"), name="timestamp").tz_localize("UTC")
     ends = opens + rule.every if rule.by_time else parts.last_us
-    known = np.where(is_final, ends + lag_us, NEVER)
+    known = ends + lag_us
+    if arrived_us is not None:
+        known = np.maximum(known, arrived_us[order])
+    known = np.where(is_final, known, NEVER)
     data = {column.name: _values(column, parts, is_final, known, series) for column in columns}
     return pd.DataFrame(data, index=index if tz == "UTC" else index.tz_convert(tz), copy=False)
 

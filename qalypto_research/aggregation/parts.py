@@ -84,7 +84,12 @@ def of_trades(tape: Tape, place: Ints) -> Parts:
     sold = np.where(tape.sign < 0, tape.amount, 0.0)
     price, time = tape.price, tape.time_us
     each = Parts(tape.series, place, time, time, price, price, price, price, tape.amount, quote, bought, sold, one_each)
-    return _merge(each, _starts(tape.series, place))
+    return _merge(each, bar_starts(tape, place))
+
+
+def bar_starts(tape: Tape, place: Ints) -> Ints:
+    """Return with which trade of a tape each bar of `of_trades` begins."""
+    return _starts(tape.series, place)
 
 
 def united(parts: Sequence[Parts]) -> Parts:

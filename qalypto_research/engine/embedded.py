@@ -97,6 +97,11 @@ class EmbeddedEngine:
         with self.pinned() as catalog:
             return {s.exchange for s in catalog.series()}
 
+    def symbols(self) -> set[str]:
+        """Return the symbols its rows are of, whenever they became known."""
+        with self.pinned() as catalog:
+            return {s.symbol for s in catalog.series()}
+
     def add_root(self, root: Path) -> None:
         """Read the files under another folder too, from the next call on."""
         with self._lock:

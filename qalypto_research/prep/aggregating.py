@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from qalypto_research.aggregation.finishing import Covered, covered_from, to_frame, whole
-from qalypto_research.aggregation.parts import Tape, chosen, of_trades
+from qalypto_research.aggregation.parts import Ints, Tape, bar_starts, chosen, of_trades
 from qalypto_research.aggregation.placing import Standing, counted, place_trades
 from qalypto_research.aggregation.rules import MOST_COUNTED, Every, Rule, pick_rule
 from qalypto_research.asked import pick_flag, pick_length
@@ -15,7 +15,7 @@ from qalypto_research.errors import InputError, RangeError
 from qalypto_research.prep.checks import Floats, check_frame, numbers, signs
 from qalypto_research.prep.saying import must_say
 from qalypto_research.prep.series import BySeries, by_series
-from qalypto_research.schema.frames import BARS, FLOW, FrameColumn, epoch_us
+from qalypto_research.schema.frames import BARS, FLOW, NEVER, FrameColumn, epoch_us, times_us
 from qalypto_research.timerange import DurationLike, TimeLike, parse_time
 
 _NEEDED = ("exchange", "symbol", "price", "amount", "side")
@@ -60,7 +60,8 @@ def bars(
     bound : float, optional
         By imbalance: how far the threshold may move, 2 by default; 1 keeps it at `every`.
     lag : str or timedelta
-        How long after its end a bar reaches you, as "250ms": ``available_at`` is that much later.
+        How long after its end a bar reaches you, as "250ms": ``available_at`` is that much later. Of trades that were
+        ``received`` no bar is available before the last was that makes it: of its own, or by size of all before.
 
     Returns
     -------
@@ -118,7 +119,8 @@ def flow(
         From when (inclusive) to when (exclusive) `df` holds all trades. By default each series from its own first trade
         to its own last, as ``qr.prep.bars`` takes it. Naive times are UTC.
     lag : str or timedelta
-        How long after its end a bucket reaches you, as "250ms": ``available_at`` is that much later.
+        How long after its end a bucket reaches you, as "250ms": ``available_at`` is that much later. Of trades that were
+        ``received`` no bucket is available before the last of its own was.
 
     Returns
     -------
@@ -162,10 +164,12 @@ def _made(
     named = by_series(df)
     carried: dict[int, Standing] = {}
     tape = _tape(df, named, rule)
-    made = of_trades(tape, place_trades(tape, rule, carried))
+    places = place_trades(tape, rule, carried)
+    made = of_trades(tape, places)
+    arrived_us = _arrived(df, named, tape, places, rule)
     is_final = whole(made, rule, _covered(df, tape, rule, start, end), carried)
     if final:
-        made, is_final = chosen(made, is_final), is_final[is_final]
+        made, arrived_us, is_final = chosen(made, is_final), arrived_us[is_final], is_final[is_final]
     return to_frame(
         made,
         is_final,
@@ -174,7 +178,21 @@ def _made(
         columns=columns,
         tz=pd.DatetimeIndex(df.index).tz,
         lag_us=lag_us,
+        arrived_us=arrived_us,
     )
+
+
+def _arrived(df: pd.DataFrame, named: BySeries, tape: Tape, places: Ints, rule: Rule) -> Ints:
+    """Return when all trades had been received that make each bar what it is; `NEVER` where none was, but read from the history."""
+    starts = bar_starts(tape, places)
+    if "received" not in df.columns or not len(df):
+        return np.full(len(starts), NEVER)
+    received = times_us(df["received"])
+    if len(named.labels) > 1:
+        received = received[named.order()]
+    if not rule.by_time:  # which trades are in a bar goes by all that came before
+        received = np.concatenate([np.maximum.accumulate(part) for part in np.split(received, tape.starts()[1:])])
+    return np.asarray(np.maximum.reduceat(received, starts), np.int64)
 
 
 def _tape(df: pd.DataFrame, named: BySeries, rule: Rule) -> Tape:

@@ -14,7 +14,7 @@ from qalypto_research.clock import from_us
 from qalypto_research.errors import InputError
 from qalypto_research.prep.checks import check_columns, check_frame
 from qalypto_research.prep.meaning import PRICES, bar_step, check_intervals, is_of_bars
-from qalypto_research.prep.series import MARKET, BySeries, by_series, check_one, check_unique
+from qalypto_research.prep.series import MARKET, ONE_ROW, BySeries, by_series, check_one, check_unique
 from qalypto_research.schema.frames import epoch_us
 from qalypto_research.schema.prices import beyond_range
 from qalypto_research.timerange import DurationLike
@@ -65,7 +65,7 @@ def read_candles(df: pd.DataFrame, length: DurationLike | None = None) -> Candle
             "df", "is not of candles: it needs 'interval' and 'close'; take qr.klines or qr.bars, or bring others in with qr.prep.adopt"
         )
     check_one(df, ["interval"], why="candles of one length are meant")
-    check_unique(df, [name for name in MARKET if name in df.columns], mend="a candle has one row: keep the final one of each")
+    check_unique(df, [name for name in MARKET if name in df.columns], mend=ONE_ROW)
     if length is None and "interval" in df.columns:
         check_intervals(df)
     step = bar_step(df, length) if len(df) else pick_length("1m", "interval")

@@ -244,8 +244,14 @@ def _changed(ours: pd.Series, theirs: pd.Series, tolerance: float) -> npt.NDArra
     """Return where two columns of one length differ by more than noise; missing equals missing."""
     missing, absent = ours.isna().to_numpy(), theirs.isna().to_numpy()
     if not all(pd.api.types.is_numeric_dtype(column.dtype) for column in (ours, theirs)):
-        unequal = np.array([a != b for a, b in zip(ours, theirs, strict=True)], "bool")
-        return np.asarray(np.where(missing | absent, missing != absent, unequal))
+        unequal: npt.NDArray[np.bool_] = missing != absent
+        for at in np.flatnonzero(~(missing | absent)):
+            one, other = ours.iloc[at], theirs.iloc[at]
+            try:
+                unequal[at] = bool(one != other)
+            except (TypeError, ValueError) as error:
+                raise InputError("fn", f"returned values that cannot be compared, as {one!r}; return numbers, times or texts") from error
+        return unequal
     a, b = (column.to_numpy("float64", na_value=np.nan) for column in (ours, theirs))
     sizes = np.abs(a[np.isfinite(a)])
     scale = float(np.median(sizes)) if len(sizes) else 0.0

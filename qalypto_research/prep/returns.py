@@ -13,7 +13,7 @@ from qalypto_research.errors import InputError
 from qalypto_research.prep.checks import check_frame, numbers
 from qalypto_research.prep.rows import as_series
 from qalypto_research.prep.saying import must_say
-from qalypto_research.prep.series import by_series, check_one
+from qalypto_research.prep.series import MARKET, ONE_ROW, by_series, check_one, check_unique
 from qalypto_research.schema.frames import epoch_us
 from qalypto_research.timerange import DurationLike
 
@@ -139,6 +139,8 @@ def _check_column(column: object) -> None:
 
 def _log_returns(df: pd.DataFrame, column: str, every: DurationLike | None) -> npt.NDArray[np.float64]:
     check_one(df, ["interval"], why="candles of one length are meant")
+    if "interval" in df.columns:
+        check_unique(df, [name for name in MARKET if name in df.columns], mend=ONE_ROW)
     price = numbers(df, column)
     logs = np.log(np.where(price > 0, price, np.nan))
     before = by_series(df).before()

@@ -21,6 +21,7 @@ SERIES: Final = ("exchange", "symbol", "interval")
 """What tells the series of one frame apart; of these a frame has those that mean something for it."""
 
 MARKET: Final = ("exchange", "symbol")
+ONE_ROW: Final = "a candle has one row: keep the final one of each"
 """What tells apart whose prices they are."""
 
 Ints = npt.NDArray[np.int64]

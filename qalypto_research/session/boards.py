@@ -123,7 +123,7 @@ class BoardLiveSource(LiveSource):
     def book(self, pick: Pick, depth: int) -> pd.DataFrame:
         """Return the newest whole book; what it holds is read of that one alone."""
         live = self._live
-        check_listened(live.intake, ORDERBOOK)
+        check_listened(live, ORDERBOOK)
         store, symbols, exchanges = live.intake.store, (pick.symbol,), (pick.exchange,)
         newest = store.newest(ORDERBOOK, symbols=symbols, exchanges=exchanges, quoted=True)  # only whole ones have a best bid or ask
         since_us = None if newest.empty else newest.index[-1].value // 1_000
@@ -138,7 +138,7 @@ class BoardLiveSource(LiveSource):
         if mark is not None:
             frame, behind, _ = store.since(TRADE, cast("dict[int, int]", mark), (which,))
             return _of(frame, pick.exchange), behind
-        check_listened(live.intake, TRADE)
+        check_listened(live, TRADE)
         pick_symbols(live.intake, [TRADE], which, "symbol")
         # Trades and mark out of one reading, or those that come between would be told twice. Of all exchanges there may be very many.
         buffer = store.buffers().get((TRADE.name, which))

@@ -50,6 +50,10 @@ class Origin(Protocol):
         """What it stands on."""
         ...
 
+    def stream_symbols(self) -> set[str] | None:
+        """Return the symbols that its stream can be of; None where only the stream knows."""
+        ...
+
     def default_exchange(self) -> str | None:
         """Return the exchange of calls that name none; None where several are there and none is the default."""
         ...
@@ -142,10 +146,16 @@ class Live:
 
     @property
     def reason(self) -> str:
-        """Why it waits or has ended, for people; empty where all is well."""
+        """Why it waits or has ended, and what cannot be had, for people; empty where all is well."""
+        refused = [f"{channel}: {said}" for channel, said in self.refused.items()]
         if self._all_refused():
-            return "; ".join(f"{channel}: {said}" for channel, said in self._refused().items())
-        return "" if self._stopped else self._hub.reason
+            return "; ".join(refused)
+        return "" if self._stopped else "; ".join(filter(None, [self._hub.reason, *refused]))
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Its channels that the server refuses, and what it says."""
+        return {channel: why for channel, why in self._hub.refused.items() if channel in self.channels}
 
     @property
     def events(self) -> pd.DataFrame:
@@ -322,7 +332,7 @@ class Live:
             "uptime": hub.uptime_s,
         }
         series = build_series(self.intake, self.intake.now_us(), window_us)
-        return Health(series, self.state, self.reason, totals, {**hub.wrong, **store.wrong}, self._refused())
+        return Health(series, self.state, self.reason, totals, {**hub.wrong, **store.wrong}, self.refused)
 
     def status(self, timeout: float = _ANSWER_S) -> dict[str, Any]:
         """Ask the server what it knows of the connection, and return its answer.
@@ -382,11 +392,8 @@ class Live:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
-    def _refused(self) -> dict[str, str]:
-        return {channel: why for channel, why in self._hub.refused.items() if channel in self.channels}
-
     def _all_refused(self) -> bool:
-        return len(self._refused()) == len(self.channels)
+        return len(self.refused) == len(self.channels)
 
     def __repr__(self) -> str:
         return "<" + "; ".join(f"{name}: {value}" for name, value in self._facts().items()) + ">"

@@ -192,7 +192,7 @@ class LiveSource:
     def __init__(self, live: Charted, before: int) -> None:
         self._live = live
         self._before = before
-        check_listened(live.intake, KLINE)
+        check_listened(live, KLINE)
 
     @property
     def synthetic(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 from qalypto_research.asked import Names, as_spelled, in_order, names_of, parse_bytes
 from qalypto_research.clock import Clock, to_us, wall_us
 from qalypto_research.errors import InputError, UnknownNameError
-from qalypto_research.schema.vocabulary import EXCHANGES
+from qalypto_research.schema.vocabulary import EXCHANGES, SYMBOLS
 from qalypto_research.schema.wire import Channel
 from qalypto_research.session.buffer import Live, Origin
 from qalypto_research.stream.intake import Intake
@@ -49,7 +49,7 @@ def live(
         How long rows are kept after they arrived, such as "6h".
     max_bytes : str or int
         What all rows may take, such as "1GB", with the room kept for those to come; beyond that the oldest of the largest
-        table and symbol are let go of.
+        table and symbol are let go of. Of a buffer that is there already both hold from now on, as this call has them.
     exchange : str or list of str, optional
         Keep the messages of these exchanges alone, and answer for them; "all": keep and answer for all. By default all are
         kept, and calls that name none are answered for the connection's: "binance", or the only one there is.
@@ -66,7 +66,8 @@ def live(
     Raises
     ------
     UnknownNameError
-        A channel or exchange that is not known.
+        A channel or exchange that is not known, or, where that can be told, a symbol. What a server refuses later stands in
+        ``live.reason`` and ``live.events``.
     InputError
         No channel, or any other argument that cannot be used.
     ConfigurationError
@@ -83,6 +84,7 @@ def live(
     >>> live.stop()
     """
     asked = Asked.parse(channels, exchange, name)
+    _check_symbols(con, asked.channels)
     keep_us, room = parse_duration(keep, "keep") // _US, parse_bytes(max_bytes, "max_bytes")
     with _making:
         for one in [one for one in _lives if one.con is con and one.state != "stopped"]:
@@ -96,6 +98,13 @@ def live(
         made = Live(con, intake, asked.exchange, name)
         _lives[made] = asked
         return made
+
+
+def _check_symbols(con: Origin, channels: Sequence[Channel]) -> None:
+    there = con.stream_symbols()
+    for channel in channels:
+        if there is not None and channel.symbol and channel.symbol not in there:
+            raise UnknownNameError("channels", channel.symbol, in_order(there, SYMBOLS))
 
 
 def stop_lives(con: Origin) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from qalypto_research.asked import Names, as_spelled, in_order, names_of, pick_columns, pick_interval, plain_facts
 from qalypto_research.clock import from_us
-from qalypto_research.errors import InputError, UnknownNameError
+from qalypto_research.errors import InputError, StreamError, UnknownNameError
 from qalypto_research.schema.frames import Frame
 from qalypto_research.schema.tables import KLINE, Table
 from qalypto_research.schema.vocabulary import EXCHANGES, INTERVALS, SYMBOLS
@@ -32,7 +32,7 @@ def choose(live: Live, table: Table, ask: Ask, named: str = "symbols") -> Chosen
     InputError
         An argument that cannot be used, or a table that is not listened to.
     """
-    check_listened(live.intake, table)
+    check_listened(live, table)
     now_us = live.intake.now_us()
     since_us = None if ask.last is None else now_us - parse_duration(ask.last, "last") // _US
     symbols = pick_symbols(live.intake, [table], ask.symbols, named)
@@ -78,17 +78,24 @@ def with_facts(rows: pd.DataFrame, live: Live, chosen: Chosen, asked: dict[str, 
     return rows
 
 
-def check_listened(intake: Intake, table: Table) -> None:
+def check_listened(live: Live, table: Table) -> None:
     """Refuse what cannot come by the channels listened to.
 
     Raises
     ------
     InputError
         No channel of that table.
+    StreamError
+        The server refuses all there are.
     """
-    if table.name not in intake.kinds():
-        there = ", ".join(channel.text for channel in intake.channels)
+    channels = [channel.text for channel in live.intake.channels if channel.kind in ("", table.name)]
+    if not channels:
+        there = ", ".join(channel.text for channel in live.intake.channels)
         raise InputError("channels", f"this buffer listens to {there}, which brings no {table.name}s; add {table.name!r} to qr.live(...)")
+    refused = live.refused
+    if all(text in refused for text in channels):
+        said = "; ".join(f"{text}: {refused[text]}" for text in channels)
+        raise StreamError(f"no {table.name}s can come, as the server refuses what brings them: {said}")
 
 
 def pick_exchanges(live: Live, asked: Names | None, *, all_too: bool = True) -> tuple[str, ...] | None:

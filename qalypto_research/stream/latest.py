@@ -61,7 +61,7 @@ def last(live: Live, symbols: Names | None = None, *, exchange: Names | None = N
     """
     tables = [table for table in (TRADE, TICKER, ORDERBOOK) if table.name in live.intake.kinds()]
     if not tables:
-        check_listened(live.intake, TICKER)
+        check_listened(live, TICKER)
     names = pick_symbols(live.intake, tables, symbols, "symbols")
     exchanges = pick_exchanges(live, _exchanges(live, exchange))
     store = live.intake.store

@@ -86,6 +86,7 @@ class Protocol:
         self.state: State = "new"
         self.wanted: list[Channel] = []
         self.refused: dict[str, str] = {}
+        self._without_any = False  # failed, since all of them were refused
         self.reason = ""
         self.reconnects = 0
         self.unknown = 0
@@ -117,6 +118,11 @@ class Protocol:
         self.wanted = list(dict.fromkeys(channels))
         texts = {c.text for c in self.wanted}
         self.refused = {text: said for text, said in self.refused.items() if text in texts}
+        if self._without_any and len(self.refused) < len(texts):
+            # Whoever asks for more may have begun to before it failed for want of what the others asked for.
+            self._without_any = False
+            self.state, self.reason = "connecting", ""
+            return [Open()]
         return self._speak(now_s)
 
     def ask_status(self, now_s: float) -> list[Action]:
@@ -382,7 +388,7 @@ class Protocol:
                 self.refused[channel.text] = f"there is no room for it beside the others, and {text} was refused"
                 notices.append(Notice("refused", f"{channel.text}: {self.refused[channel.text]}", channels=(channel.text,)))
         if self.wanted and all(c.text in self.refused for c in self.wanted):
-            self.state = "failed"
+            self.state, self._without_any = "failed", True
             self.reason = f"every channel was refused: {'; '.join(f'{t}: {s}' for t, s in self.refused.items())}"
             self._link = None
             return [*notices, Notice("failed", self.reason), Close()]

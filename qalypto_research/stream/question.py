@@ -35,6 +35,11 @@ class Live(Protocol):
         ...
 
     @property
+    def refused(self) -> dict[str, str]:
+        """Its channels that cannot be had, and why."""
+        ...
+
+    @property
     def source(self) -> str:
         """Where the rows come from, for people."""
         ...

@@ -12,6 +12,7 @@ from contextvars import Context
 from typing import Any, Final, Self
 
 import nest_asyncio2
+import numpy as np
 
 from qalypto_research.errors import InputError, StreamError, UnknownNameError, WaitTimeoutError
 from qalypto_research.stream.hub import FINAL
@@ -32,7 +33,7 @@ def check_seconds(value: object, argument: str) -> float:
     """
     if value is None:
         return math.inf
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or not value > 0:
         raise InputError(argument, f"{value!r} must be a number of seconds above zero")
     return float(value)
 

@@ -31,6 +31,15 @@ TWO = ["BTCUSDT", "ETHUSDT"]
 # --- Returns --------------------------------------------------------------------------------------------------------
 
 
+def test_a_candle_that_is_there_twice_is_refused():
+    df = frame([0, 60, 60, 120], close=[1.0, 2.0, 2.0, 3.0], interval="1m", exchange="okx", symbol="BTCUSDT")
+    for make in (lambda: qr.prep.log_returns(df), lambda: qr.prep.realised_volatility(df, 2)):
+        with pytest.raises(qr.errors.InputError, match=r"df: has 1 rows whose .* another row has too.*keep the final one of each"):
+            make()
+    trades = df.drop(columns="interval")
+    same(qr.prep.log_returns(trades), [NAN, math.log(2), 0.0, math.log(1.5)])
+
+
 def test_log_returns_of_each_series():
     df = frame([0, 0, 60, 60, 180], symbol=["A", "B", "A", "B", "A"], close=[100.0, 10.0, 110.0, 5.0, 121.0])
     same(qr.prep.log_returns(df), [NAN, NAN, math.log(1.1), math.log(0.5), math.log(1.1)])

@@ -50,6 +50,38 @@ def test_bars_of_a_minute():
     assert list(bars["num_trades"]) == [4, 1, 1]
 
 
+def test_a_bar_of_live_trades_is_available_once_the_last_of_its_own_was_received():
+    """Of the first bar the trade that comes latest is not its last; what was read from the history has no time of receipt."""
+    other = TRADES.assign(symbol="ETHUSDT", received=pd.NaT)
+    received = [noon(0.1), noon(61.5), noon(0.7), noon(60.2), noon(60.3), noon(125.4)]
+    live = pd.concat([TRADES.assign(received=received), other]).astype({"received": "datetime64[us, UTC]"}).sort_index(kind="stable")
+    covered = {"start": "2026-03-02 12:00", "end": "2026-03-02 12:03"}
+    bars = qr.prep.bars(live, "1m", **covered)
+    by_symbol = {symbol: list(rows["available_at"]) for symbol, rows in bars.groupby("symbol", observed=True)}
+    assert by_symbol == {"BTCUSDT": [noon(61.5), noon(120), noon(180)], "ETHUSDT": [noon(60), noon(120), noon(180)]}
+    late = qr.prep.bars(live[live["symbol"] == "BTCUSDT"], "1m", lag="2s", **covered)
+    assert list(late["available_at"]) == [noon(62), noon(122), noon(182)]
+    ticks = qr.prep.bars(live, 3, by="tick")
+    assert [list(rows["available_at"]) for _, rows in ticks.groupby("symbol", observed=True)] == [
+        [noon(61.5), noon(125.4)],
+        [noon(0.5), noon(125)],
+    ]
+    assert list(qr.prep.bars(live, 5, by="tick", final=False)["available_at"].isna()) == [False, False, True, True]
+    flow = qr.prep.flow(live, "1m", **covered)
+    assert list(flow.loc[flow["symbol"] == "BTCUSDT", "available_at"]) == [noon(61.5), noon(120), noon(180)]
+
+
+def test_bars_of_live_trades_do_not_look_ahead():
+    """Each trade comes by another delay, up to a second, and so in another order than it was made."""
+    delays = np.random.default_rng(7).uniform(0.0, 1.0, 300)
+    live = tape(*[(n * 0.1, 100.0 + n % 7, 1.0, "buy") for n in range(300)])
+    live["received"] = (live.index + pd.to_timedelta(delays, unit="s")).as_unit("us")
+    assert qr.prep.check_lookahead(lambda df: qr.prep.bars(df, 20, by="tick")[["close", "volume", "available_at"]], live).empty
+    # With a trade of the time to come a bar of time is seen to be over.
+    live["received"] = live["received"].cummax()
+    assert qr.prep.check_lookahead(lambda df: qr.prep.bars(df, "2s")[["close", "volume", "available_at"]], live).empty
+
+
 def test_a_bar_is_available_when_it_is_over_and_not_before():
     covered = {"start": "2026-03-02 12:00", "end": "2026-03-02 12:02:30"}
     bars = qr.prep.bars(TRADES, "1m", final=False, **covered)

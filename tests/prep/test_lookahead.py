@@ -212,6 +212,17 @@ def test_symbols_of_one_moment_are_kept_together(walk):
     assert check(rank_of_the_moment, both).empty
 
 
+@pytest.mark.parametrize("dtype", ["string", "object", "category"])
+def test_texts_with_missing_ones_are_compared(walk, dtype):
+    def side(df, back):
+        return pd.Series(np.where(df["close"].diff() > 0, "up", "down"), index=df.index).astype(dtype).shift(back)
+
+    assert check(lambda df: side(df, 1), walk(100)).empty
+    found = check(lambda df: side(df, -1), walk(100))
+    assert len(found)
+    assert set(found["value"]) <= {"up", "down"}
+
+
 def test_a_short_frame_is_tried_at_every_moment(walk):
     """So that even one value that looks ahead, nowhere special, is found."""
 
@@ -273,6 +284,7 @@ def test_the_frame_stays_as_it_is(walk):
         (lambda df: df["close"].iloc[[99]] if len(df) < 100 else df["close"], "raised IndexError on what was known at"),
         (lambda df: df["close"] if len(df) == 100 else df["close"].iloc[1:], "one for each row"),
         (lambda df: pd.concat([df["close"], df["close"]], axis=1), "'close' twice"),
+        (lambda df: pd.Series([np.zeros(2)] * len(df), index=df.index), "values that cannot be compared, as array"),
         ("close", "give a function"),
     ],
 )

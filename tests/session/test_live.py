@@ -16,6 +16,8 @@ import pytest
 from archives import book, kline, ticker, trade, utc, write
 
 import qalypto_research as qr
+from qalypto_research.stream import hub as hubs
+from qalypto_research.stream.hub import Hub
 
 BEGIN, SPEED = "2026-03-02 12:00:00", 30.0
 
@@ -259,6 +261,7 @@ def test_waiting_ends_in_time(live):
         ({"rows": 0}, "rows: 0 must be a whole number"),
         ({"rows": 2.5}, "rows: 2.5 must be"),
         ({"timeout": 0}, "timeout: 0 must be a number of seconds above zero"),
+        ({"timeout": np.int64(-1)}, "must be a number of seconds above zero"),
         ({"timeout": "5s"}, "timeout: '5s' must be a number"),
         ({"table": "ticker"}, "table: 'ticker' is not known; allowed: trade; that type is not listened to"),
         ({"table": "trades"}, "did you mean 'trade'?"),
@@ -268,6 +271,61 @@ def test_what_cannot_be_waited_for(live, asked, said):
     with pytest.raises(qr.errors.InputError) as refused:
         live("trade").wait(**asked)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("timeout", [np.int64(30), np.float32(30)])
+def test_seconds_may_be_of_numpy(live, timeout):
+    assert len(live("trade").wait(timeout=timeout).trades(exchange="all"))
+
+
+@pytest.mark.parametrize("channel", ["trade:btcusd", "kline:1m:btcusd"])
+def test_a_symbol_that_an_archive_cannot_have_is_refused_at_once(live, channel):
+    with pytest.raises(
+        qr.errors.UnknownNameError, match=r"channels: 'BTCUSD' is not known; did you mean 'BTCUSDT'\?; allowed: "
+    ) as refused:
+        live(channel, "ticker:btcusdt")
+    assert refused.value.argument == "channels"
+
+
+def test_what_the_server_refuses_of_a_buffer_is_said(live, con, monkeypatch):
+    monkeypatch.setattr(type(con), "stream_symbols", lambda _: None)  # as of the service, which alone knows its symbols
+    made = live("trade:btcusd", "ticker:btcusdt").wait(table="ticker")
+    said = "trade:btcusd: Unknown channel: trade:btcusd."
+    assert (made.state, made.reason, made.refused) == ("live", said, {"trade:btcusd": said.removeprefix("trade:btcusd: ")})
+    assert said in repr(made)
+    assert len(made.tickers())
+    with pytest.raises(qr.errors.StreamError, match="no trades can come, as the server refuses what brings them: trade:btcusd: Unknown"):
+        made.trades()
+    with pytest.raises(qr.errors.WaitTimeoutError, match=r"0 of 1 trades came in 0.1 s; the stream is live .trade:btcusd: Unknown channel"):
+        made.wait(table="trade", timeout=0.1)
+
+
+def test_one_that_joins_as_the_others_are_refused_is_served(live, con, monkeypatch):
+    """It asks for its channels of a connection that has just failed for want of the others'."""
+    monkeypatch.setattr(type(con), "stream_symbols", lambda _: None)
+    join, joining, failed = Hub.join, threading.Event(), threading.Event()
+
+    def late(hub, listener):
+        if hub._listeners:
+            joining.set()
+            assert failed.wait(60)
+        return join(hub, listener)
+
+    monkeypatch.setattr(Hub, "join", late)
+    first = live("trade:btcusd", name="first")
+    made = []
+    second = threading.Thread(target=lambda: made.append(live("ticker:btcusdt", name="second")))
+    # The first is refused after it was looked up, and before it is joined.
+    monkeypatch.setattr(hubs, "FINAL", ())
+    second.start()
+    assert joining.wait(60)
+    while first.state != "failed":
+        pass
+    monkeypatch.undo()
+    failed.set()
+    second.join(60)
+    assert len(made[0].wait(timeout=60).tickers(exchange="all"))
+    assert (first.state, made[0].state) == ("failed", "live")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ class Account:
     def default_exchange(self):
         return "binance"
 
+    def stream_symbols(self):
+        return None
+
     def stream_access(self):
         return StreamAccess(NOBODY, {}, "quant")
 

@@ -527,6 +527,21 @@ def test_without_any_channel_left_it_has_failed():
     assert client.protocol.state == "failed"
 
 
+def test_failed_for_want_of_a_channel_it_begins_anew_with_another():
+    client = Client("trade:foousdt")
+    client.start()
+    client.opened()
+    client.told(**WELCOME)
+    client.told(error="Unknown channel: trade:foousdt.")
+    assert client.want("trade:foousdt") == []
+    assert client.want("trade:foousdt", "ticker") == ["open"]
+    assert (client.protocol.state, client.protocol.reason) == ("connecting", "")
+    assert client.want("trade:foousdt", "ticker") == []
+    client.opened()
+    assert client.told(**WELCOME) == [subscribe("ticker")]
+    assert client.told(type="subscribed", channels=["ticker"]) == [("live", "ticker")]
+
+
 def test_other_errors_are_told_and_nothing_more():
     client = Client("trade")
     client.start()
