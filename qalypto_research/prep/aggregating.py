@@ -60,8 +60,8 @@ def bars(
     bound : float, optional
         By imbalance: how far the threshold may move, 2 by default; 1 keeps it at `every`.
     lag : str or timedelta
-        How long after its end a bar reaches you, as "250ms": ``available_at`` is that much later. Of trades that were
-        ``received`` no bar is available before the last was that makes it: of its own, or by size of all before.
+        How long after its end a bar reaches you, as "250ms": ``available_at`` is that much later. A bar of trades that
+        were ``received`` is not available before they were: its own, and where their size counts also all before.
 
     Returns
     -------

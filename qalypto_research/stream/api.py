@@ -62,6 +62,8 @@ def trades(
         A symbol, exchange or column that is not there, or not listened to.
     InputError
         Any other argument that cannot be used, or a table that is not listened to.
+    StreamError
+        The server refuses every channel that brings it.
     StaleDataError
         A series is older than `max_age`, or has no row.
 
@@ -124,6 +126,8 @@ def tickers(
         A symbol, exchange or column that is not there, or not listened to.
     InputError
         Any other argument that cannot be used, or a table that is not listened to.
+    StreamError
+        The server refuses every channel that brings it.
     StaleDataError
         A series is older than `max_age`, or has no row.
 
@@ -191,6 +195,8 @@ def klines(
         A symbol, exchange or column that is not there, or not listened to.
     InputError
         Any other argument that cannot be used, or a table that is not listened to.
+    StreamError
+        The server refuses every channel that brings it.
     StaleDataError
         A series is older than `max_age`, or has no row.
 
@@ -260,6 +266,8 @@ def orderbook_tops(
         A symbol, exchange or column that is not there, or not listened to.
     InputError
         Any other argument that cannot be used, or a table that is not listened to.
+    StreamError
+        The server refuses every channel that brings it.
     StaleDataError
         A series is older than `max_age`, or has no row.
 
@@ -328,6 +336,8 @@ def orderbooks(
         A symbol, exchange or column that is not there, or not listened to.
     InputError
         Any other argument that cannot be used, or a table that is not listened to.
+    StreamError
+        The server refuses every channel that brings it.
     StaleDataError
         A series is older than `max_age`, or has no row.
     ResultTooLargeError

@@ -124,6 +124,8 @@ def spreads(
         A symbol, exchange or column that is not there, or not listened to.
     InputError
         Any other argument that cannot be used, or tickers are not listened to.
+    StreamError
+        The server refuses every channel that brings them.
 
     Examples
     --------

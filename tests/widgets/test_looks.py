@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from told_candles import START_S, pixels, wait
+from told_candles import START_S, Wire, pixels, wait
 
 import qalypto_research as qr
 from qalypto_research.charts.model.themes import LIGHT
@@ -41,9 +41,12 @@ def test_what_cannot_be_is_taken_back_also_where_several_are_set_and_where_a_pag
         setattr(chart, name, value)
     assert {of: getattr(chart, of) for of in before} == before
     if name in chart.keys:
-        with pytest.raises(qr.errors.InputError, match=f"{name}: "):
-            chart.set_state({name: value})
+        PAINTER.remove(chart)
+        Wire.sent.clear()
+        chart.set_state({name: value})
         assert {of: getattr(chart, of) for of in before} == before
+        assert {name: before[name]} in [data.get("state") for _, _, data, _ in Wire.sent]
+        assert chart.say(chart._follower.source.status())["trouble"].startswith(f"{name}: ")
 
 
 def test_what_is_left_of_a_chart_looks_as_it_was_set(chart):

@@ -10,7 +10,7 @@ import traitlets
 
 from qalypto_research.charts.model.numbers import decimals_of
 from qalypto_research.charts.widgets.bundle import read_bundle
-from qalypto_research.charts.widgets.chart import LiveChart
+from qalypto_research.charts.widgets.chart import LiveChart, RefusedError
 from qalypto_research.charts.widgets.colours import COLOURS
 from qalypto_research.charts.widgets.follower import Delta, Follower, Whole
 from qalypto_research.charts.widgets.hearing import Hearing
@@ -126,6 +126,15 @@ class InteractiveChart(LiveChart, anywidget.AnyWidget):
         return dict(data)
 
     # --- From the page ------------------------------------------------------------------------------------------------
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what a page sets. What cannot be, as a zone that is not known here, is taken back there, too, and said."""
+        try:
+            super().set_state(sync_data)
+        except RefusedError as error:
+            self.send_state(set(sync_data) & set(self.keys))
+            self._refused = str(error)
+            self.begin_anew()
 
     def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
         kind, page = content.get("kind"), str(content.get("page", ""))
