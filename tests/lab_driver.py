@@ -166,8 +166,7 @@ class Notebook:
 
     def save(self) -> dict:
         """Save it, and return what is in the file."""
-        self.command("docmanager:save")
-        self.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty", timeout=PATIENCE_S * 1_000)
+        self.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.save() }")  # until it is written
         return json.loads(self.path.read_text(encoding="utf-8"))
 
     def shut_down(self) -> None:

@@ -31,6 +31,24 @@ def wait_said(notebook, code, said, seconds=60):
         notebook.page.wait_for_timeout(50)
 
 
+def load_again(notebook, name):
+    """Save the notebook and open it again, until the kernel hears the page of the chart called `name`.
+
+    JupyterLab at times connects a page so that it gets all that is sent, and nothing of what it says reaches the kernel: on a busy
+    machine once in some dozens of times. Another reload mends it.
+    """
+    notebook.save()
+    for _ in range(4):
+        notebook.open()
+        notebook.page.wait_for_selector(".qalypto-chart canvas")
+        page, until = value(notebook, "link.page"), time.monotonic() + 10
+        while time.monotonic() < until:
+            if notebook.run(f"print({page!r} in {name}._hearing._pages)").strip() == "True":
+                return
+            notebook.page.wait_for_timeout(100)
+    raise AssertionError("the kernel hears none of these pages")
+
+
 def begin(notebook, name):
     """Bring the chart called `name` in the kernel to where it was when it was opened, and its page, whatever was done to them."""
     notebook.page.mouse.move(5, 5)

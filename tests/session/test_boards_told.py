@@ -11,6 +11,7 @@ import pytest
 import qalypto_research as qr
 from qalypto_research.charts.widgets import board_picture, bundle
 from qalypto_research.charts.widgets.painter import PAINTER
+from qalypto_research.charts.widgets.source import Pick
 
 pytestmark = pytest.mark.skipif(bool(bundle.find_obstacle()), reason=f"no interactive charts: {bundle.find_obstacle()}")
 
@@ -92,7 +93,27 @@ def test_loaded_again_while_paused_it_tells_the_moment_of_the_pause(told, live):
     assert set(again) == set(first)
     assert same(again, first)
     told.board.resume()
-    assert not same(first, {"tape": told.paint()["tape"]})
+    wait(lambda: "tape" in (panes := told.paint()) and not same(first, {"tape": panes["tape"]}))
+
+
+def test_a_switch_in_the_middle_of_a_picture_leaves_no_pane_out(told):
+    told.hear(kind="hello", series=1, number=0)
+    told.paint()
+    told.board._follower.switch(Pick("ETHUSDT", "1m", "binance"))  # the painter may see so much of it
+    assert set(told.paint()) == {"quotes", "book", "tape", "health", "events"}
+    told.board.pause()
+    told.board.begin_anew()
+    assert set(told.paint()) == {"quotes", "book", "tape", "health", "events"}
+
+
+def test_a_page_whose_greeting_was_lost_has_all_panes_by_the_next_word(told):
+    told.hear(kind="hello", series=1, number=0)
+    told.paint()
+    told.board.pause()
+    told.hear(kind="here", page="other", series=1, number=0)
+    assert set(told.paint()) == {"quotes", "book", "tape", "health", "events"}
+    told.hear(kind="here", page="other", series=1, number=0)
+    assert told.paint() == {}
 
 
 def test_paused_before_any_page_has_shown_it_it_has_panes_all_the_same(told):

@@ -132,6 +132,20 @@ def test_where_all_pages_have_said_that_they_are_gone_little_is_painted(source, 
     chart.close()
 
 
+@needs_bundle
+@pytest.mark.parametrize("kind", ["here", "theme"])
+def test_a_page_whose_greeting_was_lost_is_sent_all_by_the_next_word(source, kind):
+    chart = InteractiveChart(Follower(source, BTC), LOOKS)
+    PAINTER.remove(chart)
+    chart.paint()
+    sent = chart.shown["sent"]
+    for _ in range(2):  # once is enough
+        hear(chart, kind=kind, series=1, number=-1)
+        chart.paint()
+        assert chart.shown["sent"] == sent + 1
+    chart.close()
+
+
 def test_one_that_the_notebook_no_longer_has_is_closed_when_no_cell_runs(chart, monkeypatch):
     PAINTER.remove(chart)
     ended = []

@@ -49,8 +49,10 @@ class Dashboard(InteractiveChart):
     def show_panes(self) -> None:
         """Send the panes that have changed, or all where that was asked for."""
         anew = self._panes_anew
-        self._panes_anew = False
+        if anew:  # what is said meanwhile is for the next picture
+            self._panes_anew = False
         series, pick = self._follower.following
+        anew |= pick != self._panes_of  # a switch in the middle of a picture is seen before it is said
         if anew and self.paused and pick == self._panes_of:
             parts = list(self._panes_told.values())  # a page that is loaded again has the moment of the pause again
         else:
@@ -87,10 +89,12 @@ class Dashboard(InteractiveChart):
     def _to_picture(self) -> bytes:
         return self.snapshot()
 
+    def greet(self, content: dict[str, Any]) -> None:
+        """Send it the panes, too, of which it has none."""
+        self._panes_anew = True
+        super().greet(content)
+
     def _hear(self, widget: object, content: dict[str, Any], buffers: object) -> None:
-        kind = content.get("kind")
-        if kind == "hello":
-            self._panes_anew = True  # a page that is loaded again has none of them
-        elif kind == "snapshot":
+        if content.get("kind") == "snapshot":
             self.send({"kind": "snapshot", "name": f"{self.showing}.png".replace(" ", "_")}, [self.snapshot()])
         super()._hear(widget, content, buffers)

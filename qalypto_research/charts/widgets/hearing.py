@@ -86,10 +86,12 @@ class Hearing:
         # The first has yet to come.
         self._pages = {"": (free.now(), free.clock())}
 
-    def hear(self, page: str) -> None:
-        """Take note that a page is there."""
+    def hear(self, page: str) -> bool:
+        """Take note that a page is there; return whether it was not heard of before."""
         self._pages.pop("", None)
+        new = page not in self._pages
         self._pages[page] = (self._free.now(), self._free.clock())
+        return new
 
     def leave(self, page: str) -> None:
         """Take note that a page shows it no more."""

@@ -141,13 +141,20 @@ class InteractiveChart(LiveChart, anywidget.AnyWidget):
         if kind == "gone":
             self._hearing.leave(page)
             return
-        self._hearing.hear(page)
-        if kind == "again" or (kind == "hello" and [content.get("series"), content.get("number")] != [self._series, self._number]):
+        new = self._hearing.hear(page)
+        if new or kind == "hello":  # which may be lost where JupyterLab is not yet through with connecting the page
+            self.greet(content)
+        if kind == "again":
             self.begin_anew()
         elif kind == "choose":
             self.switch_or_say(*(str(content.get(name, "")) for name in ("symbol", "interval", "exchange")))
         elif kind == "theme":
             self._page_theme = "dark" if content.get("dark") else "light"
+
+    def greet(self, content: dict[str, Any]) -> None:
+        """Send a new page what it lacks."""
+        if [content.get("series"), content.get("number")] != [self._series, self._number]:
+            self.begin_anew()
 
     def picture_theme(self) -> str:
         """Return the theme of pictures: that of the page where this is left to it."""

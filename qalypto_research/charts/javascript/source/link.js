@@ -28,7 +28,7 @@ export class Link {
     this.onMessage = (content, buffers) => this.take(content, buffers);
     model.on("change:shown", this.onShown);
     model.on("msg:custom", this.onMessage);
-    this.timer = setInterval(() => this.send("here", { number: this.number }), HERE_MS);
+    this.timer = setInterval(() => this.send("here", { series: this.series, number: this.number }), HERE_MS);
     this.takeWhole();
     // A page that was reloaded finds the whole of long ago, and would wait for the next number to know.
     this.send("hello", { series: this.series, number: this.number });
