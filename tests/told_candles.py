@@ -72,7 +72,8 @@ class Told:
     def news(self, pick, mark):  # noqa: ARG002
         if self.fails:
             raise self.fails
-        return News(candles(*self.rows[mark:], received=self.now), len(self.rows)) if mark < len(self.rows) else None
+        rows = self.rows[mark:]  # once: another thread may tell more meanwhile
+        return News(candles(*rows, received=self.now), mark + len(rows)) if rows else None
 
     def status(self):
         return Status(self.state, "", self.now)

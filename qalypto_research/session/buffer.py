@@ -140,7 +140,7 @@ class Live:
         """What the connection is doing: "connecting", "live", "waiting" (to connect again), "finished", "failed" or "stopped"."""
         if self._stopped:
             return "stopped"
-        state = "failed" if self._all_refused() else self._hub.state
+        state = self._hub.state_of(self.channels)
         begun = state == "live" and self._hub.confirmed(self.intake.channels)
         return "connecting" if state == "new" or (state == "live" and not begun) else state
 
@@ -150,7 +150,10 @@ class Live:
         refused = [f"{channel}: {said}" for channel, said in self.refused.items()]
         if self._all_refused():
             return "; ".join(refused)
-        return "" if self._stopped else "; ".join(filter(None, [self._hub.reason, *refused]))
+        if self._stopped:
+            return ""
+        shared = self._hub.reason if self._hub.state_of(self.channels) == self._hub.state else ""  # or it is the others' alone
+        return "; ".join(filter(None, [shared, *refused]))
 
     @property
     def refused(self) -> dict[str, str]:

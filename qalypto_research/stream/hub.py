@@ -106,6 +106,14 @@ class Hub:
         """The channels that cannot be had, and why."""
         return dict(self._machine.refused)
 
+    def state_of(self, channels: Sequence[str]) -> State:
+        """Return what the connection is doing for one of those who share it, who wants these channels."""
+        refused = self._machine.refused
+        if all(text in refused for text in channels):
+            return "failed"
+        # It has failed for want of what the others asked for, and is about to begin anew with what this one does.
+        return "connecting" if self.state == "failed" and self._machine.without_any else self.state
+
     def confirmed(self, channels: Sequence[Channel]) -> bool:
         """Whether the server sends all that comes by `channels`, but for those that cannot be had."""
         there = [Channel.parse(text) for text in self._machine.confirmed]

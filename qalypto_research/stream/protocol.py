@@ -80,13 +80,15 @@ class Protocol:
         How often it came to live again.
     unknown : int
         Messages of types that are not known.
+    without_any : bool
+        Whether it has failed since every wanted channel was refused: with another it begins anew.
     """
 
     def __init__(self, *, jitter: Callable[[], float], limits: Limits | None = None) -> None:
         self.state: State = "new"
         self.wanted: list[Channel] = []
         self.refused: dict[str, str] = {}
-        self._without_any = False  # failed, since all of them were refused
+        self.without_any = False
         self.reason = ""
         self.reconnects = 0
         self.unknown = 0
@@ -118,10 +120,9 @@ class Protocol:
         self.wanted = list(dict.fromkeys(channels))
         texts = {c.text for c in self.wanted}
         self.refused = {text: said for text, said in self.refused.items() if text in texts}
-        if self._without_any and len(self.refused) < len(texts):
+        if self.without_any and len(self.refused) < len(texts):
             # Whoever asks for more may have begun to before it failed for want of what the others asked for.
-            self._without_any = False
-            self.state, self.reason = "connecting", ""
+            self.state, self.reason, self.without_any = "connecting", "", False  # in this order: others look at both
             return [Open()]
         return self._speak(now_s)
 
@@ -388,7 +389,7 @@ class Protocol:
                 self.refused[channel.text] = f"there is no room for it beside the others, and {text} was refused"
                 notices.append(Notice("refused", f"{channel.text}: {self.refused[channel.text]}", channels=(channel.text,)))
         if self.wanted and all(c.text in self.refused for c in self.wanted):
-            self.state, self._without_any = "failed", True
+            self.without_any, self.state = True, "failed"
             self.reason = f"every channel was refused: {'; '.join(f'{t}: {s}' for t, s in self.refused.items())}"
             self._link = None
             return [*notices, Notice("failed", self.reason), Close()]

@@ -293,7 +293,7 @@ def test_what_the_server_refuses_of_a_buffer_is_said(live, con, monkeypatch):
     said = "trade:btcusd: Unknown channel: trade:btcusd."
     assert (made.state, made.reason, made.refused) == ("live", said, {"trade:btcusd": said.removeprefix("trade:btcusd: ")})
     assert said in repr(made)
-    assert len(made.tickers())
+    assert len(made.tickers(exchange="all"))
     with pytest.raises(qr.errors.StreamError, match="no trades can come, as the server refuses what brings them: trade:btcusd: Unknown"):
         made.trades()
     with pytest.raises(qr.errors.WaitTimeoutError, match=r"0 of 1 trades came in 0.1 s; the stream is live .trade:btcusd: Unknown channel"):

@@ -103,6 +103,15 @@ def test_what_is_about_a_channel_is_told_to_those_who_want_it():
     hub.stop()
 
 
+def test_who_shares_a_connection_that_failed_for_want_of_others_channels_is_connecting():
+    hub = Hub(Account().stream_access(), wall_us)
+    hub._machine.state, hub._machine.refused = "failed", {"trade:x": "Unknown channel: trade:x."}
+    for without_any, states in ((True, ["failed", "connecting", "connecting"]), (False, ["failed"] * 3)):
+        hub._machine.without_any = without_any
+        assert [hub.state_of(channels) for channels in (["trade:x"], ["ticker"], ["trade:x", "ticker"])] == states
+    hub.stop()
+
+
 def test_another_token_is_another_connection(streams):
     before = streams()
     old, same, new = Listened().intake, Listened().intake, Listened().intake
