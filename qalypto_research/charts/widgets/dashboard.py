@@ -52,7 +52,6 @@ class Dashboard(InteractiveChart):
         if anew:  # what is said meanwhile is for the next picture
             self._panes_anew = False
         series, pick = self._follower.following
-        anew |= pick != self._panes_of  # a switch in the middle of a picture is seen before it is said
         if anew and self.paused and pick == self._panes_of:
             parts = list(self._panes_told.values())  # a page that is loaded again has the moment of the pause again
         else:
