@@ -31,6 +31,24 @@ def wait_said(notebook, code, said, seconds=60):
         notebook.page.wait_for_timeout(50)
 
 
+def settle(notebook, name):
+    """Wait until the page of the chart called `name` was heard, and has all that it asked for: what comes whole takes a test's own away."""
+    ask = (
+        "from qalypto_research.charts.widgets.painter import PAINTER\n"
+        f"with PAINTER._painting: print({value(notebook, 'link.page')!r} in {name}._hearing._pages and not {name}._anew"
+        f" and not getattr({name}, '_panes_anew', False), {name}.shown['sent'], getattr({name}, '_panes_number', 0))"
+    )
+    until = time.monotonic() + 60
+    while True:
+        wait(notebook, "view.link.asking === 0")
+        through, sent, panes = notebook.run(ask).split()  # after what the page has said before
+        if through == "True":
+            break
+        assert time.monotonic() < until, "the kernel does not hear this page, or does not answer it"
+        notebook.page.wait_for_timeout(100)
+    wait(notebook, f"view.whole.sent >= {sent} && (view.panesNumber ?? 0) >= {panes}")
+
+
 def load_again(notebook, name):
     """Save the notebook and open it again, until the kernel hears the page of the chart called `name`.
 
@@ -44,6 +62,7 @@ def load_again(notebook, name):
         page, until = value(notebook, "link.page"), time.monotonic() + 10
         while time.monotonic() < until:
             if notebook.run(f"print({page!r} in {name}._hearing._pages)").strip() == "True":
+                settle(notebook, name)
                 return
             notebook.page.wait_for_timeout(100)
     raise AssertionError("the kernel hears none of these pages")

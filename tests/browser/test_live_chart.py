@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import nbconvert
 import pytest
-from live_view import VIEW, begin, load_again, value, wait, wait_drawn, wait_said
+from live_view import VIEW, begin, load_again, settle, value, wait, wait_drawn, wait_said
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -23,6 +23,7 @@ def running(open_notebook):
     """Return a notebook with both kinds of charts, running."""
     notebook = open_notebook("running", BEGIN, CHART, PLAIN)
     wait_drawn(notebook)
+    settle(notebook, "chart")
     return notebook
 
 
@@ -63,26 +64,26 @@ def test_it_appears_and_moves(notebook, picture):
 
 
 def test_the_candle_that_is_not_over_is_marked_and_a_missing_one_shaded(notebook):
-    wait(notebook, "view.candles.rows.get(view.candles.times.at(-1)).state === 1")
-    shades = "view.candles.shades.data().filter((point) => point.value === 1)"
-    wait(notebook, f"{shades}.length === 1 && {shades}[0].time === view.candles.times.at(-1)")
     # What the kernel would send of a hole, and of late data in it.
     hole = "[{ time: 60 + last, state: 0 }, { time: 120 + last, open: 1, high: 1, low: 1, close: 1, volume: 1, state: 2 }]"
     late = "[{ time: 60 + last, open: 2, high: 2, low: 2, close: 2, volume: 1, state: 2 }]"
     older = "[{ time: view.candles.times[0] - 60, open: 3, high: 3, low: 3, close: 3, volume: 1, state: 2 }]"
-    told = notebook.page.evaluate(
+    # In one look, once the newest alone is not over.
+    told = notebook.page.wait_for_function(
         f"""() => {{
             const view = {VIEW};
             const last = view.candles.times.at(-1), told = [];
             const look = () => told.push(view.candles.shades.data().filter((point) => point.value === 1).map((point) => point.time - last));
+            look();
+            if (view.candles.rows.get(last).state !== 1 || told[0].join() !== "0") return false;
             view.candles.apply({hole}); look();
             view.candles.apply({late}); look();
             view.candles.apply({older}); told.push(view.candles.series.data()[0].close);
             view.link.askAgain();
             return told;
         }}"""
-    )
-    assert told == [[0, 60], [0], 3]
+    ).json_value()
+    assert told == [[0], [0, 60], [0], 3]
     wait(notebook, "view.candles.series.data()[0].close > 1000")
 
 
@@ -184,6 +185,7 @@ def test_it_lets_go_of_the_oldest_and_the_users_place_stays(notebook):
         f"""async () => {{
             const view = {VIEW}, {{ candles, link, model }} = view, scale = candles.chart.timeScale();
             model.off("msg:custom", link.onMessage); // what the kernel tells meanwhile is asked for again
+            model.off("change:shown", link.onShown);
             const first = candles.times.at(-1) + 60, held = [], pending = [], places = [];
             const tell = (from, count) => view.onDelta(
                 new Float64Array(Array.from({{ length: count }}, (_, n) => [first + 60 * (from + n), 2, 4, 1, 3, 5, 2]).flat())
@@ -210,6 +212,7 @@ def test_it_lets_go_of_the_oldest_and_the_users_place_stays(notebook):
             const even = candles.times.every((time, n, all) => n === 0 || time - all[n - 1] === 60);
             const last = candles.times.at(-1) - first;
             model.on("msg:custom", link.onMessage);
+            model.on("change:shown", link.onShown);
             link.askAgain();
             return [Math.max(...held), Math.max(...pending), places, even, last];
         }}"""
@@ -289,8 +292,7 @@ def test_it_moves_while_a_cell_sleeps_or_computes(notebook, lab, work):
 def test_it_survives_a_lost_connection(notebook):
     order = "from qalypto_research.local.orders import to_faults_order\n"
     notebook.run(f"{order}assert not con.stream._held.process.order(to_faults_order('drop:times=1; break_handshake:times=1'))")
-    wait(notebook, "view.told.textContent === 'connecting again'")
-    assert value(notebook, "root.dataset.state") == "waiting"
+    wait(notebook, "view.told.textContent === 'connecting again' && view.root.dataset.state === 'waiting'")
     wait(notebook, "view.told.textContent === 'live'", 30)
     wait_drawn(notebook)
     assert "reconnect" in notebook.run("print(live.events['what'].tolist())")

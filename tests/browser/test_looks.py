@@ -6,7 +6,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
-from live_view import VIEW, wait
+from live_view import VIEW, settle, wait
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -20,6 +20,7 @@ def of_chart(open_notebook):
     """Return a notebook with a chart."""
     notebook = open_notebook("looks", BEGIN, CHART)
     notebook.page.wait_for_selector(".qalypto-chart canvas")
+    settle(notebook, "chart")
     return notebook
 
 
@@ -28,6 +29,7 @@ def of_board(open_notebook):
     """Return a notebook with a dashboard, all of whose panes have something to show."""
     notebook = open_notebook("panes", BEGIN, BOARD)
     notebook.page.wait_for_selector(".qalypto-board canvas")
+    settle(notebook, "board")
     wait(notebook, "Object.values(view.panes).every((pane) => pane.part && !pane.part.why && !pane.body.hidden)")
     return notebook
 
@@ -205,8 +207,13 @@ def test_a_zone_that_the_browser_does_not_know_is_said(chart):
 
 
 def test_the_candle_that_is_not_over_is_pale(chart):
-    wait(chart, "view.candles.rows.get(view.candles.times.at(-1)).state === 1")
-    last, other = chart.page.evaluate(f"{VIEW}.candles.series.data().slice(-2).reverse()")
+    # In one look: the one before may not be over for a moment, either.
+    last, other = chart.page.wait_for_function(
+        f"""() => {{
+            const {{ candles }} = {VIEW}, states = candles.times.slice(-2).map((time) => candles.rows.get(time).state);
+            return states.join() === "2,1" && candles.series.data().slice(-2).reverse();
+        }}"""
+    ).json_value()
     assert last["borderColor"] in ("#1878b880", "#d9601a80")
     assert last["wickColor"] == last["borderColor"]
     assert "borderColor" not in other
@@ -298,13 +305,20 @@ def test_all_panes_have_room(board, width, height):
 
 def test_the_tape_is_scrolled_to_trades_that_are_older(board):
     wait(board, "view.panes.tape.table.body.rows.length > 20")
-    tape = board.page.locator("[data-pane=tape] .qalypto-content")
-    last = tape.locator("tbody tr").last
-    last.scroll_into_view_if_needed()
-    box, seen = tape.bounding_box(), last.bounding_box()
-    assert box["y"] <= seen["y"]
-    assert seen["y"] + seen["height"] <= box["y"] + box["height"] + 1
-    assert tape.locator("th").first.bounding_box()["y"] == pytest.approx(box["y"], abs=1)
+    # In one look: trades come meanwhile.
+    tape, head, last = board.page.evaluate(
+        """() => {
+            const tape = document.querySelector("[data-pane=tape] .qalypto-content"), last = [...tape.querySelectorAll("tbody tr")].at(-1);
+            last.scrollIntoView({ block: "nearest" });
+            return [tape, tape.querySelector("th"), last].map((one) => {
+                const { top, bottom } = one.getBoundingClientRect();
+                return { top, bottom };
+            });
+        }"""
+    )
+    assert tape["top"] <= last["top"]
+    assert last["bottom"] <= tape["bottom"] + 1
+    assert head["top"] == pytest.approx(tape["top"], abs=1)
 
 
 # --- What ends --------------------------------------------------------------------------------------------------------
