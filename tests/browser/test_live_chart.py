@@ -232,6 +232,26 @@ def test_what_is_missed_soon_after_another_is_asked_for_too(notebook):
     wait(notebook, f"view.whole.sent > {before}")
 
 
+def test_what_the_page_says_is_said_again_where_it_was_lost(notebook):
+    """JupyterLab loses messages of a page while it connects it."""
+    before = value(notebook, "whole.sent")
+    notebook.page.evaluate(
+        f"""() => {{
+            const view = {VIEW}, {{ link }} = view, {{ model }} = link, {{ send }} = model;
+            view.lost = new Set();
+            model.send = (content, ...rest) => {{
+                if (["again", "theme"].includes(content.kind) && !view.lost.has(content.kind)) view.lost.add(content.kind);
+                else send.call(model, content, ...rest);
+                if (view.lost.size === 2) model.send = send;
+            }};
+            link.number -= 3;
+        }}"""
+    )
+    notebook.theme("JupyterLab Dark")
+    wait(notebook, f"view.lost.size === 2 && view.whole.sent > {before}")
+    wait_said(notebook, "print(chart.picture_theme())", "dark")
+
+
 # --- The controls ---------------------------------------------------------------------------------------------------
 
 

@@ -141,6 +141,8 @@ class InteractiveChart(LiveChart, anywidget.AnyWidget):
         if kind == "gone":
             self._hearing.leave(page)
             return
+        if "dark" in content:
+            self._page_theme = "dark" if content["dark"] else "light"
         new = self._hearing.hear(page)
         if new or kind == "hello":  # which may be lost where JupyterLab is not yet through with connecting the page
             self.greet(content)
@@ -148,8 +150,6 @@ class InteractiveChart(LiveChart, anywidget.AnyWidget):
             self.begin_anew()
         elif kind == "choose":
             self.switch_or_say(*(str(content.get(name, "")) for name in ("symbol", "interval", "exchange")))
-        elif kind == "theme":
-            self._page_theme = "dark" if content.get("dark") else "light"
 
     def greet(self, content: dict[str, Any]) -> None:
         """Send a new page what it lacks."""

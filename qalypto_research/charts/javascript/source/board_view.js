@@ -24,6 +24,7 @@ export class BoardView extends ChartView {
     this.panesNumber = 0;
     this.panesMissed = 0;
     this.panesDrawn = 0;
+    this.lacking = true; // of panes
     this.build();
     this.paint();
     this.showZone();
@@ -68,8 +69,10 @@ export class BoardView extends ChartView {
   onNews(content, buffers) {
     if (content.kind === "snapshot") this.save(content.name, buffers[0]);
     if (content.kind !== "panes") return;
-    if (!content.whole && content.number !== this.panesNumber + 1) {
+    if (content.whole) this.lacking = false;
+    else if (content.number !== this.panesNumber + 1) {
       this.panesMissed += 1;
+      this.lacking = true;
       this.link.askAgain();
     }
     this.panesNumber = content.number;

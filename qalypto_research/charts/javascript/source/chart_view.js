@@ -165,12 +165,12 @@ export class ChartView {
     this.tellTheme();
   }
 
-  /** The kernel's pictures have the theme of the page. */
+  /** The kernel's pictures have the theme of the page: it is in all that is said, and a change is said at once. */
   tellTheme() {
     const dark = this.root.dataset.theme === "dark";
-    if (!this.link || dark === this.toldDark) return;
-    this.toldDark = dark;
-    this.link.send("theme", { dark });
+    if (!this.link || dark === this.link.dark) return;
+    this.link.dark = dark;
+    this.link.send("theme");
   }
 
   showZone() {

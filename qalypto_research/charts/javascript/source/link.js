@@ -1,5 +1,6 @@
 // The link to the kernel: a whole picture (the trait `shown`), then deltas that are numbered from there on, and news of how things are.
-// Rows in a delta are whole candles, so that later ones hold good although one was missed; a missed number only asks for a fresh whole.
+// Rows in a delta are whole candles, so that later ones hold good although one was missed; a missed number only asks for a fresh whole,
+// until one comes: while JupyterLab connects a page, what either side says may be lost.
 
 const HERE_MS = 5000; // the kernel slows down where no page says that it is there
 const AGAIN_MS = 1000;
@@ -13,7 +14,10 @@ export function toNumbers(view) {
 }
 
 export class Link {
-  /** `listener` has onWhole(whole), onDelta(numbers), onStatus(status), and onNews(content, buffers) for what else there is. */
+  /**
+   * `listener` has onWhole(whole), onDelta(numbers), onStatus(status), and onNews(content, buffers) for what else there is; `lacking` where
+   * it lacks something of that.
+   */
   constructor(model, listener) {
     this.model = model;
     this.listener = listener;
@@ -21,6 +25,8 @@ export class Link {
     this.number = 0;
     this.series = 0;
     this.missed = 0;
+    this.lacking = false; // a whole was asked for, and has not come
+    this.dark = undefined; // the theme of the page, once it is known
     this.heardAt = performance.now();
     this.askedAt = -Infinity;
     this.asking = 0;
@@ -28,7 +34,7 @@ export class Link {
     this.onMessage = (content, buffers) => this.take(content, buffers);
     model.on("change:shown", this.onShown);
     model.on("msg:custom", this.onMessage);
-    this.timer = setInterval(() => this.send("here", { series: this.series, number: this.number }), HERE_MS);
+    this.timer = setInterval(() => this.sayHere(), HERE_MS);
     this.takeWhole();
     // A page that was reloaded finds the whole of long ago, and would wait for the next number to know.
     this.send("hello", { series: this.series, number: this.number });
@@ -40,6 +46,7 @@ export class Link {
     this.heardAt = performance.now();
     this.number = whole.number;
     this.series = whole.series;
+    this.lacking = false;
     this.listener.onWhole({ ...whole, numbers: toNumbers(whole.rows) });
     this.listener.onStatus(whole.status);
   }
@@ -63,6 +70,7 @@ export class Link {
 
   /** Ask for all of it: at once, or as soon as a second is over since it was asked for last. What was missed meanwhile may not be in it. */
   askAgain() {
+    this.lacking = true;
     if (this.asking) return;
     const wait = Math.max(0, this.askedAt + AGAIN_MS - performance.now());
     this.asking = setTimeout(() => {
@@ -72,6 +80,11 @@ export class Link {
     }, wait);
   }
 
+  sayHere() {
+    if (this.lacking || this.listener.lacking) this.askAgain();
+    else this.send("here", { series: this.series, number: this.number });
+  }
+
   /** Milliseconds since the kernel was last heard. */
   silence() {
     return performance.now() - this.heardAt;
@@ -79,7 +92,7 @@ export class Link {
 
   send(kind, details = {}) {
     try {
-      this.model.send({ kind, page: this.page, ...details });
+      this.model.send({ kind, page: this.page, dark: this.dark, ...details });
     } catch {
       // The kernel is gone: the view says so by itself, once nothing comes any more.
     }
