@@ -252,6 +252,23 @@ def test_what_the_page_says_is_said_again_where_it_was_lost(notebook):
     wait_said(notebook, "print(chart.picture_theme())", "dark")
 
 
+def test_a_page_that_the_kernel_does_not_hear_says_so(notebook):
+    notebook.page.evaluate(
+        f"""() => {{
+            const {{ link }} = {VIEW}, {{ model }} = link;
+            link.own = [link.page, model.send];
+            link.page = "never heard of";
+            model.send = () => {{}};
+        }}"""
+    )
+    wait(notebook, "view.unheardAt > 0")
+    assert value(notebook, "told.textContent") == "live"
+    notebook.page.evaluate(f"{VIEW}.unheardAt -= 12000")
+    wait(notebook, "view.told.textContent === 'the kernel does not hear this page: load it again' && view.root.dataset.state === 'bad'")
+    notebook.page.evaluate(f"() => {{ const {{ link }} = {VIEW}; [link.page, link.model.send] = link.own; }}")
+    wait(notebook, "view.told.textContent === 'live'")
+
+
 # --- The controls ---------------------------------------------------------------------------------------------------
 
 

@@ -146,6 +146,25 @@ def test_a_page_whose_greeting_was_lost_is_sent_all_by_the_next_word(source, kin
     chart.close()
 
 
+@needs_bundle
+def test_pages_are_told_which_were_heard_where_no_cell_runs(source, monkeypatch):
+    chart = InteractiveChart(Follower(source, BTC), LOOKS)
+    PAINTER.remove(chart)
+    sent = []
+    monkeypatch.setattr(chart, "send", lambda content, _: sent.append(content["status"]["heard"]))
+    chart.paint()
+    hear(chart, kind="here", page="one")
+    hear(chart, kind="here", page="two")
+    chart.paint()  # at once, though nothing is new
+    hear(chart, kind="gone", page="one")
+    chart.paint()
+    monkeypatch.setattr("qalypto_research.charts.widgets.hearing.FREE_TIME._since_s", 1.0)
+    chart.paint()
+    assert sent == [[], ["two"], None]
+    assert chart.shown["status"]["heard"] == ["one", "two"]  # all of it was sent to the new pages
+    chart.close()
+
+
 def test_one_that_the_notebook_no_longer_has_is_closed_when_no_cell_runs(chart, monkeypatch):
     PAINTER.remove(chart)
     ended = []

@@ -98,9 +98,14 @@ class Hearing:
         self._pages.pop(page, None)
 
     @property
+    def pages(self) -> list[str]:
+        """Those that are there, or were and have not been silent for too long."""
+        return [page for page, heard in list(self._pages.items()) if page and self._lately(*heard)]
+
+    @property
     def shown(self) -> bool:
-        """Whether a page is there, or one that was has not been silent for too long."""
-        return any(page and self._lately(*heard) for page, heard in list(self._pages.items()))
+        """Whether a page is there."""
+        return bool(self.pages)
 
     @property
     def expected(self) -> bool:

@@ -13,10 +13,10 @@ from qalypto_research.charts.widgets.bundle import read_bundle
 from qalypto_research.charts.widgets.chart import LiveChart, RefusedError
 from qalypto_research.charts.widgets.colours import COLOURS
 from qalypto_research.charts.widgets.follower import Delta, Follower, Whole
-from qalypto_research.charts.widgets.hearing import Hearing
+from qalypto_research.charts.widgets.hearing import FREE_TIME, Hearing
 from qalypto_research.charts.widgets.ledger import CLOSE, MOST, OPEN, Rows, is_shown, seconds_of
 from qalypto_research.charts.widgets.looks import Looks
-from qalypto_research.charts.widgets.source import Choices
+from qalypto_research.charts.widgets.source import Choices, Status
 
 SELDOM_S: Final = 5.0
 """From one picture to the next where no page shows it: what nobody takes, a Jupyter server would keep."""
@@ -94,6 +94,11 @@ class InteractiveChart(LiveChart, anywidget.AnyWidget):
             self._series, self._number = delta.series, delta.number
         content = {"kind": "delta", "series": self._series, "number": self._number, "status": status}
         self.send(content, [] if delta is None else [delta.rows.tobytes()])
+
+    def say(self, status: Status) -> dict[str, Any]:
+        """Return how things are, and which pages were heard: JupyterLab at times connects one that hears and is not heard."""
+        # While a cell runs, nobody is.
+        return super().say(status) | {"heard": None if FREE_TIME.held else self._hearing.pages}
 
     def begin_anew(self) -> None:
         """Send other candles than before, with the next picture."""

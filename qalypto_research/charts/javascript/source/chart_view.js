@@ -9,6 +9,7 @@ const ICONS = {
   resume: '<svg viewBox="0 0 16 16"><path d="M5 3l8 5-8 5z"/></svg>',
   newest: '<svg viewBox="0 0 16 16"><path d="M3 3l6 5-6 5zM10.6 3H13v10h-2.4z"/></svg>',
 };
+const UNHEARD_MS = 12_000; // of what a page says every five seconds, two were lost
 const CHOICES = ["symbol", "interval", "exchange"];
 
 export function make(tag, name, parent) {
@@ -117,6 +118,8 @@ export class ChartView {
 
   onStatus(status) {
     this.status = status;
+    const heard = !status.heard || status.heard.includes(this.link?.page);
+    this.unheardAt = heard ? null : (this.unheardAt ?? performance.now());
     this.showStatus();
   }
 
@@ -268,6 +271,9 @@ export class ChartView {
     if (silent > SILENT_MS) {
       told = [`no word from the kernel for ${Math.round(silent / 1000)} s`, "bad"];
       this.giveUpAsking();
+    } else if (this.isUnheard()) {
+      told = ["the kernel does not hear this page: load it again", "bad"];
+      this.giveUpAsking();
     } else if (this.asking) told = ["asking the kernel", "waiting"];
     else if (this.model.get("paused")) told = ["paused", "waiting"];
     else if (state === "failed" || state === "stopped") told = [state, "bad"];
@@ -276,6 +282,10 @@ export class ChartView {
     [this.told.textContent, this.root.dataset.state] = told;
     this.told.title = reason;
     this.showTrouble();
+  }
+
+  isUnheard() {
+    return Boolean(this.unheardAt) && performance.now() - this.unheardAt > UNHEARD_MS;
   }
 
   showTrouble() {
