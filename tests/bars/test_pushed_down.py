@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from archives import trade, utc, write
 from bars_by_hand import COLUMNS
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import qalypto_research as qr
@@ -399,8 +399,9 @@ def test_flow_as_numpy_makes_it(con, monkeypatch, every):
 @pytest.mark.embedded
 @settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 60), kind=st.sampled_from(KINDS), most=st.sampled_from([15, 1_000]))
+@example(seed=241, count=19, kind=("7s", "time"), most=15)  # its first trade is in such a bar
 def test_any_few_trades(tmp_path_factory, seed, count, kind, most):
-    folder = tmp_path_factory.mktemp("few")
+    folder = tmp_path_factory.mktemp("few")  # of trades from 12:00 on, before which a bar of 7 s may open
     write(folder, "trade", rows_of(np.random.default_rng(seed), count))
     every, by = kind
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), qr.connect(folder, at="2026-03-02 14:00") as con:
@@ -408,11 +409,11 @@ def test_any_few_trades(tmp_path_factory, seed, count, kind, most):
         patch.setattr(reading, "SLICE_ROWS", most)
         names = {"symbols": list(con.symbols()["symbol"].unique()), "exchange": "all"}
         trades = con.trades(**names, limit=100)
-        ours = con.bars(**names, every=every, by=by, final=False, start="2026-03-02 11:59:55", end="2026-03-02 13:00")
+        ours = con.bars(**names, every=every, by=by, final=False, start="2026-03-02 11:59:50", end="2026-03-02 13:00")
         # Where each series begins they know alike; at the end the clock knows more.
         covered = {"end": "2026-03-02 14:00"} if by == "time" else {}
         theirs = qr.prep.bars(trades, every, by, final=False, **covered)
         assert_same(ours, theirs)
         if by == "time":
-            flow = con.flow(**names, every=every, start="2026-03-02 11:59:55", end="2026-03-02 13:00")
+            flow = con.flow(**names, every=every, start="2026-03-02 11:59:50", end="2026-03-02 13:00")
             assert_same(flow, qr.prep.flow(trades, every, end="2026-03-02 14:00"))
