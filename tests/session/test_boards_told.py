@@ -30,10 +30,8 @@ class Told:
 
     def __init__(self, live):
         self.board = live.dashboard("BTCUSDT", "1m", interactive=True)
-        PAINTER.remove(self.board)
         self.sent = []
         self.board.send = lambda content, buffers=(): self.sent.append((content, [bytes(one) for one in buffers]))
-        self.board.begin_anew()  # the painter may have been faster
 
     def paint(self):
         """Return the panes that were told with the next picture, by name, and of which series."""
@@ -52,7 +50,8 @@ class Told:
 
 
 @pytest.fixture
-def told(live):
+def told(live, monkeypatch):
+    monkeypatch.setattr(PAINTER, "add", lambda _: None)  # which may have painted before it is told not to
     made = Told(live)
     yield made
     made.board.close()

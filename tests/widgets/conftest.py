@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import comm
 import pytest
 from told_candles import BTC, CANDLES, FORMING, LOOKS, Told, Wire, needs_bundle
 
+from qalypto_research.charts.widgets import chart as chart_module
+from qalypto_research.charts.widgets import interactive
 from qalypto_research.charts.widgets.follower import Follower
 from qalypto_research.charts.widgets.interactive import InteractiveChart
 from qalypto_research.charts.widgets.painter import NAME, PAINTER
@@ -34,6 +37,21 @@ def nothing_is_left():
             thread.join(timeout=5)
     assert left == []
     assert [thread for thread in threading.enumerate() if thread.name == NAME] == []
+
+
+@pytest.fixture
+def by_hand(monkeypatch):
+    """Leave the painting to the test. The painter, told to stop when a chart is there, may have painted it by then."""
+    monkeypatch.setattr(PAINTER, "add", lambda _: None)
+
+
+@pytest.fixture
+def clock(by_hand, monkeypatch):
+    """Return the charts' clock, whose `now` is for the test to set."""
+    clock = SimpleNamespace(now=1_000.0)
+    for module in (chart_module, interactive):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
 
 
 @pytest.fixture

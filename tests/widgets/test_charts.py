@@ -13,7 +13,7 @@ import pytest
 from told_candles import BTC, LOOKS, START_S, Told, hear, needs_bundle, pixels, wait
 
 import qalypto_research as qr
-from qalypto_research.charts.widgets import bundle, hearing, interactive
+from qalypto_research.charts.widgets import bundle, hearing
 from qalypto_research.charts.widgets.follower import Follower
 from qalypto_research.charts.widgets.interactive import InteractiveChart
 from qalypto_research.charts.widgets.opening import open_chart
@@ -99,26 +99,31 @@ def test_a_page_that_missed_a_number_gets_all_afresh(source, wire):
 
 
 @needs_bundle
-def test_a_page_hears_once_a_second_though_nothing_is_new(source, wire):
+def test_a_page_hears_once_a_second_though_nothing_is_new(clock, source, wire):
     chart = InteractiveChart(Follower(source, BTC), LOOKS)
-    wait(lambda: len(statuses(wire)) >= 3)
-    assert {(s["state"], s["trouble"]) for s in statuses(wire)} == {("live", "")}
+    for _ in range(24):
+        chart.paint()
+        clock.now += 0.125
+    assert [(s["state"], s["trouble"]) for s in statuses(wire)] == [("live", "")] * 3
     assert deltas(wire) == []
+    chart.paint()
     source.state = "waiting"
-    wait(lambda: statuses(wire)[-1]["state"] == "waiting", 0.8)
+    clock.now += 0.125
+    chart.paint()
+    assert [s["state"] for s in statuses(wire)][3:] == ["live", "waiting"], "at once"
     chart.close()
 
 
 @needs_bundle
-def test_where_no_page_is_heard_of_little_is_sent(source, wire, monkeypatch):
+def test_where_no_page_is_heard_of_little_is_sent(clock, source, wire, monkeypatch):
     monkeypatch.setattr(hearing, "UNHEARD_S", -1.0)
-    monkeypatch.setattr(interactive, "SELDOM_S", 0.5)
     chart = InteractiveChart(Follower(source, BTC), LOOKS)
-    begun = time.monotonic()
-    while time.monotonic() < begun + 1.2:
-        source.tell((30, 130.0, 140.0, 130.0, 130 + time.monotonic() % 1, 1.0, False))
-        threading.Event().wait(0.01)
-    assert 1 <= len(deltas(wire)) <= 4
+    for step in range(44):  # eleven seconds
+        source.tell((30, 130.0, 140.0, 130.0, 130 + step % 7, 1.0, False))
+        chart.paint()
+        clock.now += 0.25
+    assert len(deltas(wire)) == 3
+    assert len(statuses(wire)) == 3
     chart.close()
 
 

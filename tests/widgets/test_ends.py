@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from told_candles import BTC, LOOKS, Told, hear, needs_bundle, pixels, wait
@@ -113,9 +112,9 @@ def test_pictures_have_the_theme_of_the_page_where_it_is_left_to_it(source, aske
 
 
 @needs_bundle
+@pytest.mark.usefixtures("by_hand")
 def test_where_all_pages_have_said_that_they_are_gone_little_is_painted(source, monkeypatch):
     chart = InteractiveChart(Follower(source, BTC), LOOKS)
-    PAINTER.remove(chart)
     painted = []
     monkeypatch.setattr(chart, "paint_news", lambda: painted.append(True))
     for _ in range(3):
@@ -134,9 +133,9 @@ def test_where_all_pages_have_said_that_they_are_gone_little_is_painted(source, 
 
 @needs_bundle
 @pytest.mark.parametrize("kind", ["here", "theme"])
+@pytest.mark.usefixtures("by_hand")
 def test_a_page_whose_greeting_was_lost_is_sent_all_by_the_next_word(source, kind):
     chart = InteractiveChart(Follower(source, BTC), LOOKS)
-    PAINTER.remove(chart)
     chart.paint()
     sent = chart.shown["sent"]
     for _ in range(2):  # once is enough
@@ -147,9 +146,9 @@ def test_a_page_whose_greeting_was_lost_is_sent_all_by_the_next_word(source, kin
 
 
 @needs_bundle
+@pytest.mark.usefixtures("by_hand")
 def test_pages_are_told_which_were_heard_where_no_cell_runs(source, monkeypatch):
     chart = InteractiveChart(Follower(source, BTC), LOOKS)
-    PAINTER.remove(chart)
     sent = []
     monkeypatch.setattr(chart, "send", lambda content, _: sent.append(content["status"]["heard"]))
     chart.paint()
@@ -165,8 +164,8 @@ def test_pages_are_told_which_were_heard_where_no_cell_runs(source, monkeypatch)
     chart.close()
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_one_that_the_notebook_no_longer_has_is_closed_when_no_cell_runs(chart, monkeypatch):
-    PAINTER.remove(chart)
     ended = []
     chart.on_end = lambda: ended.append(True)
     monkeypatch.setattr("qalypto_research.charts.widgets.cells.Cells.left", True)
@@ -184,10 +183,7 @@ def test_one_that_the_notebook_no_longer_has_is_closed_when_no_cell_runs(chart, 
 
 
 @pytest.mark.parametrize("troubled", [False, True])
-def test_what_comes_all_the_time_or_fails_does_not_keep_one_that_the_notebook_no_longer_has(chart, source, monkeypatch, troubled):
-    PAINTER.remove(chart)
-    clock = time.monotonic()
-    monkeypatch.setattr("qalypto_research.charts.widgets.chart.time.monotonic", lambda: clock)
+def test_what_comes_all_the_time_or_fails_does_not_keep_one_that_the_notebook_no_longer_has(clock, chart, source, monkeypatch, troubled):
     chart.paint()
     monkeypatch.setattr("qalypto_research.charts.widgets.cells.Cells.left", True)
     if isinstance(chart, InteractiveChart):
@@ -197,9 +193,9 @@ def test_what_comes_all_the_time_or_fails_does_not_keep_one_that_the_notebook_no
     if troubled:
         source.fails = RuntimeError("no candles")
     for _ in range(4):
-        clock += 0.25
+        clock.now += 0.25
         assert not chart.ended
-        source.tell((30, 130.0, 132.0, 130.0, 130.0 + clock % 7, 2.0, False))
+        source.tell((30, 130.0, 132.0, 130.0, 130.0 + clock.now % 7, 2.0, False))
         try:
             chart.paint()
         except RuntimeError as error:
@@ -209,10 +205,10 @@ def test_what_comes_all_the_time_or_fails_does_not_keep_one_that_the_notebook_no
 
 @needs_bundle
 @pytest.mark.parametrize("before", [(), (0, 8.0, 8.0, 8.0, 8.0, 1.0, True)], ids=["none", "whole numbers"])
+@pytest.mark.usefixtures("by_hand")
 def test_prices_that_need_more_decimals_are_sent_with_them(before):
     source = Told(*([before] if before else []))
     chart = InteractiveChart(Follower(source, BTC), LOOKS)
-    PAINTER.remove(chart)
     assert chart.shown["precision"] == 0
     source.tell((1, 0.0813, 0.0815, 0.081, 0.08125, 5.0, False))
     chart.paint()
@@ -233,8 +229,8 @@ def test_of_this_moment_is_what_has_come_though_it_was_not_taken(source):
     assert (delta.number, delta.rows[:, 4].tolist()) == (1, [131.75, 131.5])
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_the_page_is_told_from_when_on_the_newest_is_old(chart, source):
-    PAINTER.remove(chart)
     said = chart.say(source.status())
     assert said["stale"] == 60
     for _ in range(3):

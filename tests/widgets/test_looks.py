@@ -11,7 +11,6 @@ from told_candles import START_S, Wire, pixels, wait
 import qalypto_research as qr
 from qalypto_research.charts.model.themes import LIGHT
 from qalypto_research.charts.widgets.board_picture import _BoardPicture
-from qalypto_research.charts.widgets.painter import PAINTER
 from qalypto_research.charts.widgets.picture import Drawing, to_model
 from qalypto_research.charts.widgets.plain import PlainChart
 from qalypto_research.charts.widgets.source import Pick
@@ -35,13 +34,13 @@ def test_what_cannot_be_is_refused_and_changes_nothing(chart, name, value, said)
 
 
 @pytest.mark.parametrize(("name", "value"), [("zone", "Etc/Unknown"), ("theme", "pink"), ("height", 10**6)])
+@pytest.mark.usefixtures("by_hand")
 def test_what_cannot_be_is_taken_back_also_where_several_are_set_and_where_a_page_sets_it(chart, name, value):
     before = {of: getattr(chart, of) for of in ("zone", "theme", "height")}
     with pytest.raises(qr.errors.InputError, match=f"{name}: "), chart.hold_trait_notifications():
         setattr(chart, name, value)
     assert {of: getattr(chart, of) for of in before} == before
     if name in chart.keys:
-        PAINTER.remove(chart)
         Wire.sent.clear()
         chart.set_state({name: value})
         assert {of: getattr(chart, of) for of in before} == before
@@ -49,8 +48,8 @@ def test_what_cannot_be_is_taken_back_also_where_several_are_set_and_where_a_pag
         assert chart.say(chart._follower.source.status())["trouble"].startswith(f"{name}: ")
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_what_is_left_of_a_chart_looks_as_it_was_set(chart):
-    PAINTER.remove(chart)
     asked = pixels(chart._to_picture())
     assert (asked.shape, asked[2, 2].tolist()) == ((300, 960, 3), LIGHT_RGB)
     chart.theme, chart.height = "dark", 400
