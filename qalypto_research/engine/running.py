@@ -36,6 +36,8 @@ class _Call(threading.Thread, Generic[T]):
         except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
             self.error = error
         finally:
+            # First, as the caller goes on before this thread has ended: what `work` holds is then the caller's alone.
+            del self._work
             self.over.set()
 
 

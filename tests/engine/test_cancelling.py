@@ -7,9 +7,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
+from qalypto_research.engine import running
 from qalypto_research.engine.running import run_cancellable
 
 LONG = "SELECT count() FROM numbers(30000000000) WHERE cityHash64(number) = 1"
@@ -188,3 +192,27 @@ def test_work_that_does_not_end_is_left_after_less_than_a_second():
         run_cancellable(lambda: over.wait(30), cancel=lambda: cancelled.append(1), waiting=interrupted)
     assert 2 <= len(cancelled) <= 10
     over.set()
+
+
+def test_what_the_work_holds_is_let_go_though_its_thread_ends_later(monkeypatch):
+    may_end = threading.Event()
+
+    class Lingering(threading.Event):
+        """Keeps the thread that sets it."""
+
+        def set(self):
+            super().set()
+            assert may_end.wait(60)
+
+    class Held:
+        pass
+
+    held = Held()
+    seen, work = weakref.ref(held), partial(isinstance, held, Held)
+    monkeypatch.setattr(running, "threading", SimpleNamespace(Event=Lingering))
+    try:
+        assert run_cancellable(work, cancel=lambda: pytest.fail("nothing to cancel")) is True
+        del held, work
+        assert seen() is None
+    finally:
+        may_end.set()
