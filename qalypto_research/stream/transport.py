@@ -163,12 +163,17 @@ class Transport:
             self._timer.cancel()
         now = self._loop.time()
         due = self._protocol.due_s
-        wait = due - now if self._socket is None else min(due - now, _LOOK_S)
-        self._timer = None if wait == float("inf") else self._loop.call_later(max(wait, 0.0), self._look)
+        wait = max(due - now if self._socket is None else min(due - now, _LOOK_S), 0.0)
+        self._timer = None if wait == float("inf") else self._loop.call_later(wait, self._look, now + wait)
 
-    def _look(self) -> None:
+    def _look(self, due_s: float) -> None:
+        now = self._loop.time()
+        if self._socket is not None and now - due_s > _LOOK_S:
+            # This thread was held up, and may have been deaf rather than the server silent: what waits in the socket is read first.
+            self._timer = self._loop.call_later(_LOOK_S, self._look, now + _LOOK_S)
+            return
         self._heard()
-        self._do(self._protocol.tick(self._loop.time()))
+        self._do(self._protocol.tick(now))
 
     def _beat(self) -> None:
         self._loop.call_later(BEAT_S, self._beat)

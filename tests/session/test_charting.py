@@ -233,10 +233,9 @@ def test_what_a_cell_made_the_time_before_is_closed_and_what_it_makes_again_goes
     shell.runs = 1
     assert chart(live, "ETHUSDT", "5m") is same
     new = chart(live, "BTCUSDT", height=302)
-    wait(lambda: all(one.ended for one in others))
+    wait(lambda: all(one.ended for one in others) and len(PAINTER) == 2)
     assert not same.ended
     assert not new.ended
-    assert len(PAINTER) == 2
     held = [weakref.ref(one) for one in others]
     others.clear()
     gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import threading
 import time
@@ -185,6 +186,29 @@ def test_a_silent_socket_is_found_and_replaced(standin, listen):
     heard.until(lambda h: h.whats()[-1:] == ["reconnect"] and len(h.ids) > 30)
     assert "stale" in heard.whats()
     assert dict(heard.told)["lost"].startswith("silent for ")
+
+
+def test_one_that_was_held_up_reads_what_waits_before_it_calls_the_server_silent(standin, listen, monkeypatch):
+    """As by a cell that holds the interpreter for eleven seconds, just after the subscription was asked for."""
+    send, held = Transport._send, []
+
+    def hold(transport):
+        there, _, _ = select.select([transport._socket.transport.get_extra_info("socket")], [], [], PATIENCE_S)
+        held.append(bool(there))
+        now = transport._loop.time
+        transport._loop.time = lambda: now() + 11.0
+
+    def send_and_hold(transport, text):
+        send(transport, text)
+        if not held and "subscribe" in text:
+            transport._loop.call_soon(hold, transport)
+
+    monkeypatch.setattr(Transport, "_send", send_and_hold)
+    _, heard, protocol = listen(standin)
+    heard.until(lambda h: h.ids or "lost" in h.whats())
+    assert held == [True]
+    assert heard.told == [("live", "trade:btcusdt")]
+    assert protocol.state == "live"
 
 
 def test_bad_messages_are_counted_and_the_rest_goes_on(standin, listen):
