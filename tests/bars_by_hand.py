@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 COLUMNS = [
@@ -15,12 +16,22 @@ Trade = dict[str, Any]
 """Keys: exchange, symbol, us (microseconds since 1970), price, amount, side."""
 
 
+class TooCloseError(Exception):
+    """Whether a bar ends with a trade hangs on the last digit of a double."""
+
+
 def places_by_hand(trades: list[Trade], by: str, every: Any, bound: float = 2.0) -> tuple[list[int], bool]:
-    """Return the bar of each trade of one series, and whether the last of them is full."""
+    """Return the bar of each trade of one series, and whether the last of them is full.
+
+    Raises
+    ------
+    TooCloseError
+        Of bars by imbalance the exact answer may not be that of doubles.
+    """
     if by == "time":
         return [t["us"] // every for t in trades], False
     if by == "imbalance":
-        return _by_imbalance(trades, float(every), bound)
+        return _by_imbalance(trades, Decimal(repr(every)), Decimal(repr(bound)))
     size = {"tick": lambda _: Decimal(1), "volume": _amount, "dollar": lambda t: Decimal(repr(t["price"])) * _amount(t)}[by]
     places, reached, length = [], Decimal(0), Decimal(repr(every))
     for trade in trades:
@@ -62,18 +73,22 @@ def _amount(trade: Trade) -> Decimal:
     return Decimal(repr(trade["amount"]))
 
 
-def _by_imbalance(trades: list[Trade], every: float, bound: float) -> tuple[list[int], bool]:
-    places, bar, imbalance, count = [], 0, Decimal(0), 0
-    threshold, mean_count, mean_imbalance = every, 0.0, 0.0
+def _by_imbalance(trades: list[Trade], every: Decimal, bound: Decimal) -> tuple[list[int], bool]:
+    low, high = Fraction(every) / Fraction(bound), Fraction(every) * Fraction(bound)
+    places, bar, imbalance, count = [], 0, Fraction(0), 0
+    threshold, mean_count, mean_imbalance = Fraction(every), Fraction(0), Fraction(0)
     for trade in trades:
         places.append(bar)
-        imbalance += {"buy": 1, "sell": -1}[trade["side"]] * _amount(trade)
+        imbalance += {"buy": 1, "sell": -1}[trade["side"]] * Fraction(_amount(trade))
         count += 1
-        if abs(float(imbalance)) < threshold:
+        # A threshold of means is a double where it is used, and so may lie a hair from what it is.
+        if bar and low < threshold < high and abs(abs(imbalance) / threshold - 1) < Fraction(1, 10**9):
+            raise TooCloseError
+        if abs(imbalance) < threshold:
             continue
-        share = 2 / 21 if bar else 1.0
-        mean_count = (1 - share) * mean_count + share * count
-        mean_imbalance = (1 - share) * mean_imbalance + share * float(imbalance) / count
-        threshold = min(max(mean_count * abs(mean_imbalance), every / bound), every * bound)
-        bar, imbalance, count = bar + 1, Decimal(0), 0
+        share = Fraction(2, 21) if bar else Fraction(1)
+        mean_count += share * (count - mean_count)
+        mean_imbalance += share * (imbalance / count - mean_imbalance)
+        threshold = min(max(mean_count * abs(mean_imbalance), low), high)
+        bar, imbalance, count = bar + 1, Fraction(0), 0
     return places, bool(places) and places[-1] < bar

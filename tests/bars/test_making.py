@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from bars_by_hand import COLUMNS, bars_by_hand, places_by_hand
-from hypothesis import given
+from bars_by_hand import COLUMNS, TooCloseError, bars_by_hand, places_by_hand
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 import qalypto_research as qr
@@ -200,6 +200,11 @@ def test_several_bars_may_begin_at_one_time_and_stand_in_their_order():
     assert list(bars["open"]) == [1.0, 3.0, 5.0]
 
 
+def test_equal_trades_make_equal_bars_by_imbalance():
+    bars = qr.prep.bars(tape(*[(n, 5.0, 0.106, "buy") for n in range(200)]), 0.1, by="imbalance")
+    assert list(bars["num_trades"]) == [1] * 200
+
+
 def test_an_imbalance_may_go_either_way():
     trades = tape(*[(n, 1.0, 1.0, "buy") for n in range(3)], *[(3 + n, 1.0, 1.0, "sell") for n in range(3)], (9, 1.0, 1.0, "buy"))
     bars = qr.prep.bars(trades, 3, by="imbalance", bound=1, final=False)
@@ -341,6 +346,11 @@ SOME_TRADES = st.lists(
 )
 
 
+def buys(*lots):
+    return [("binance", "BTCUSDT", 0, 1, size, "buy") for size in lots]
+
+
+@example(rows=buys(90, 300, 200, 150, 1), kind=("imbalance", 0.1), bound=3.5)  # the most that a threshold can be is met exactly
 @given(rows=SOME_TRADES, kind=KINDS, bound=st.sampled_from([1.0, 2.0, 3.5]))
 def test_as_made_trade_by_trade(rows, kind, bound):
     by, every = kind
@@ -356,7 +366,10 @@ def test_as_made_trade_by_trade(rows, kind, bound):
     expected = []
     for series in sorted({(t["exchange"], t["symbol"]) for t in trades}):
         mine = [t for t in trades if (t["exchange"], t["symbol"]) == series]
-        places, full = places_by_hand(mine, by, every * 1_000 if by == "time" else every, bound)
+        try:
+            places, full = places_by_hand(mine, by, every * 1_000 if by == "time" else every, bound)
+        except TooCloseError:
+            reject()
         bars = bars_by_hand(mine, places)
         for bar in bars:
             opened = bar["place"] * every * 1_000 if by == "time" else bar["first_us"]
