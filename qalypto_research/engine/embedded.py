@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from qalypto_research.archive.layout import DataFile
 from qalypto_research.clock import to_us
@@ -164,7 +165,7 @@ class EmbeddedEngine:
         return read_stream(raw, query_id), query_id
 
     def _kill(self, query_id: str) -> None:
-        with suppress(ClosedError), self._pool.borrow() as client:
+        with suppress(ClickHouseError, ClosedError), self._pool.borrow() as client:
             client.command(f"KILL QUERY WHERE query LIKE '{_tag(query_id)}%' ASYNC")
 
     def _watch(self, query_id: str, progress: Progress) -> None:

@@ -139,7 +139,7 @@ class RemoteEngine:
                 return self._ask(client, sql, parameters, query_id)
 
         with Progress(label or ""):
-            return run_cancellable(work, cancel=lambda: self._cancel(query_id)), query_id
+            return run_cancellable(work, cancel=lambda: self._kill(query_id)), query_id
 
     def close(self) -> None:
         """Let go of the connections. A statement in flight ends as it would have."""
@@ -174,12 +174,11 @@ class RemoteEngine:
 
     def _cancel(self, query_id: str) -> None:
         """End a statement at the server, without waiting for a server that does not answer."""
+        threading.Thread(target=self._kill, args=(query_id,), name="qalypto-kill", daemon=True).start()
 
-        def kill() -> None:
-            with suppress(ClickHouseError, QalyptoError):
-                self._open()[0].raw_query(f"KILL QUERY WHERE query_id = '{query_id}' ASYNC")
-
-        threading.Thread(target=kill, name="qalypto-kill", daemon=True).start()
+    def _kill(self, query_id: str) -> None:
+        with suppress(ClickHouseError, QalyptoError):
+            self._open()[0].raw_query(f"KILL QUERY WHERE query_id = '{query_id}' ASYNC")
 
 
 _ENGINES: Final[weakref.WeakSet[RemoteEngine]] = weakref.WeakSet()

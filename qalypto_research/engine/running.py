@@ -14,7 +14,8 @@ POLL_S: Final = 0.1
 CANCEL_WAIT_S: Final = 0.8
 """How long a cancelled call may take to come back before the caller goes on without it."""
 
-_CANCEL_TRIES: Final = 8
+_TRY_S: Final = (0.1, 5.0)
+"""From one attempt to cancel to the next: at first, and at last."""
 
 
 class _Call(threading.Thread, Generic[T]):
@@ -52,7 +53,8 @@ def run_cancellable(work: Callable[[], T], *, cancel: Callable[[], None], waitin
     work : callable
         The blocking call.
     cancel : callable
-        Ends the call from outside, such as by ``KILL QUERY`` from another client.
+        Ends the call from outside, such as by ``KILL QUERY`` from another client; on a thread of its own, which goes on with it until
+        the call is over, also when the caller has gone on.
     waiting : callable, optional
         Called about ten times a second while the call runs.
 
@@ -68,12 +70,19 @@ def run_cancellable(work: Callable[[], T], *, cancel: Callable[[], None], waitin
             waiting()
     except BaseException:
         call.given_up = True
-        # Again and again: at first the query may not have begun, and could not be found.
-        for _ in range(_CANCEL_TRIES):
-            cancel()
-            if call.over.wait(CANCEL_WAIT_S / _CANCEL_TRIES):
-                break
+        if call.ident is not None:  # else it has not begun, and will do nothing where it still does
+            threading.Thread(target=_end, args=(call.over, cancel), name="qalypto-cancel", daemon=True).start()
+            call.over.wait(CANCEL_WAIT_S)
         raise
     if call.error is not None:
         raise call.error
     return call.result
+
+
+def _end(over: threading.Event, cancel: Callable[[], None]) -> None:
+    """Cancel again and again: a query that is still on its way, however slow that is, cannot be found yet."""
+    wait_s, most_s = _TRY_S
+    while not over.is_set():
+        cancel()
+        over.wait(wait_s)
+        wait_s = min(1.5 * wait_s, most_s)

@@ -37,7 +37,7 @@ PREAMBLE = """
 
     def over():
         "Whether what was sent is gone at the server, and nothing waits for it here."
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while any(map(runs, ids)) or any(t.name == "qalypto-query" for t in threading.enumerate()):
             if time.monotonic() > deadline:
                 return False
@@ -93,9 +93,9 @@ def test_an_interrupt_at_any_moment_leaves_no_query_behind(gateway):
     signal.signal(signal.SIGALRM, interrupt)
     for milliseconds in (1, 5, 10, 20, 30, 40, 60, 90):
         ids.clear()
-        # Again after two seconds, as a user would press again: one that falls into a weakref's callback is lost to Python.
-        signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000, 2)
         try:
+            # Again after two seconds, as a user would press again: one that falls into a weakref's callback is lost to Python.
+            signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000, 2)
             con.sql(LONG)
         except KeyboardInterrupt:
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -140,9 +140,9 @@ def test_connecting_can_be_interrupted(gateway):
         """
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     for milliseconds in (1, 100, 300):
-        signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
         since = time.monotonic()
         try:
+            signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
             qr.connect("service")
         except KeyboardInterrupt:
             print(time.monotonic() - since < 5, len(con.klines("BTCUSDT", hours=2)))
