@@ -73,8 +73,7 @@ class Painter:
     def _run(self) -> None:
         while True:
             begun, used = time.monotonic(), time.thread_time()
-            for chart in self._ready(begun):
-                self._paint(chart, begun)
+            self._paint_ready(begun)
             took, used = time.monotonic() - begun, time.thread_time() - used
             with self._changed:
                 if self._due:
@@ -84,9 +83,12 @@ class Painter:
                         self._thread = None
                     return
 
-    def _ready(self, now: float) -> list[Painted]:
+    def _paint_ready(self, now: float) -> None:
+        # By itself: a chart that is gone is not held until the next picture.
         with self._changed:
-            return [chart for chart, due in self._due.items() if due <= now]
+            ready = [chart for chart, due in self._due.items() if due <= now]
+        for chart in ready:
+            self._paint(chart, now)
 
     def _paint(self, chart: Painted, begun: float) -> None:
         spacing_s = chart.spacing_s
