@@ -87,8 +87,8 @@ class Painter:
         # By itself: a chart that is gone is not held until the next picture.
         with self._changed:
             ready = [chart for chart, due in self._due.items() if due <= now]
-        for chart in ready:
-            self._paint(chart, now)
+        while ready:
+            self._paint(ready.pop(0), now)
 
     def _paint(self, chart: Painted, begun: float) -> None:
         spacing_s = chart.spacing_s
