@@ -31,7 +31,7 @@ def places_by_hand(trades: list[Trade], by: str, every: Any, bound: float = 2.0)
     if by == "time":
         return [t["us"] // every for t in trades], False
     if by == "imbalance":
-        return _by_imbalance(trades, Decimal(repr(every)), Decimal(repr(bound)))
+        return _by_imbalance(trades, Fraction(repr(every)), Fraction(repr(bound)))
     size = {"tick": lambda _: Decimal(1), "volume": _amount, "dollar": lambda t: Decimal(repr(t["price"])) * _amount(t)}[by]
     places, reached, length = [], Decimal(0), Decimal(repr(every))
     for trade in trades:
@@ -73,10 +73,10 @@ def _amount(trade: Trade) -> Decimal:
     return Decimal(repr(trade["amount"]))
 
 
-def _by_imbalance(trades: list[Trade], every: Decimal, bound: Decimal) -> tuple[list[int], bool]:
-    low, high = Fraction(every) / Fraction(bound), Fraction(every) * Fraction(bound)
+def _by_imbalance(trades: list[Trade], every: Fraction, bound: Fraction) -> tuple[list[int], bool]:
+    low, high = every / bound, every * bound
     places, bar, imbalance, count = [], 0, Fraction(0), 0
-    threshold, mean_count, mean_imbalance = Fraction(every), Fraction(0), Fraction(0)
+    threshold, mean_count, mean_imbalance = every, Fraction(0), Fraction(0)
     for trade in trades:
         places.append(bar)
         imbalance += {"buy": 1, "sell": -1}[trade["side"]] * Fraction(_amount(trade))

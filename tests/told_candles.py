@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
-import time
 
 import numpy as np
 import pandas as pd
@@ -14,13 +12,13 @@ from PIL import Image
 
 from qalypto_research.charts.widgets import bundle
 from qalypto_research.charts.widgets.looks import Looks
+from qalypto_research.charts.widgets.painter import PAINTER
 from qalypto_research.charts.widgets.source import Choices, News, Pick, Status
 from qalypto_research.errors import UnknownNameError
 
 BTC = Pick("BTCUSDT", "1m", "binance")
 START_S = 1_772_452_800  # 2026-03-02 12:00 UTC
 LOOKS = Looks("UTC", "light", 300)
-PATIENCE_S = 60
 CANDLES = [(minute, 100.0 + minute, 101.5 + minute, 99.0 + minute, 100.5 + minute, 5.0, True) for minute in range(30)]
 FORMING = (30, 130.0, 131.0, 130.0, 130.25, 1.0, False)
 
@@ -88,13 +86,9 @@ class Wire(BaseComm):
         Wire.sent.append((self.comm_id, msg_type, data or {}, [bytes(b) for b in buffers or []]))
 
 
-def wait(what, until_s=PATIENCE_S):
-    """Wait until `what` returns something."""
-    until = time.monotonic() + until_s
-    while not (found := what()):
-        assert time.monotonic() < until, "it did not come"
-        threading.Event().wait(0.01)
-    return found
+def paint_by_hand(monkeypatch):
+    """Leave the painting to the test. The painter, told to stop when a chart is there, may have painted or ended it by then."""
+    monkeypatch.setattr(PAINTER, "add", lambda _: None)
 
 
 def hear(chart, **content):

@@ -10,6 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import wait
 
 import qalypto_research as qr
 from qalypto_research.charts.widgets.painter import PAINTER
@@ -35,13 +36,6 @@ def live(con):
         wait(lambda: len(made.last("BTCUSDT")) == 4)
         yield made
     assert len(PAINTER) == 0
-
-
-def wait(what):
-    until = time.monotonic() + 40
-    while not what():
-        assert time.monotonic() < until, "it did not come"
-        threading.Event().wait(0.02)
 
 
 def read(source, pick=BTC):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import numpy as np
 import pytest
+from told_candles import paint_by_hand
+from waiting import wait
 
 import qalypto_research as qr
 from qalypto_research.charts.widgets import board_picture, bundle
-from qalypto_research.charts.widgets.painter import PAINTER
 from qalypto_research.charts.widgets.source import Pick
 
 pytestmark = pytest.mark.skipif(bool(bundle.find_obstacle()), reason=f"no interactive charts: {bundle.find_obstacle()}")
@@ -51,17 +49,10 @@ class Told:
 
 @pytest.fixture
 def told(live, monkeypatch):
-    monkeypatch.setattr(PAINTER, "add", lambda _: None)  # which may have painted before it is told not to
+    paint_by_hand(monkeypatch)
     made = Told(live)
     yield made
     made.board.close()
-
-
-def wait(what):
-    until = time.monotonic() + 40
-    while not what():
-        assert time.monotonic() < until, "it did not come"
-        threading.Event().wait(0.02)
 
 
 def same(one, other):

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
+from told_candles import paint_by_hand
+from waiting import wait
 
 import qalypto_research as qr
 from qalypto_research.charts.widgets.painter import PAINTER
@@ -39,22 +41,9 @@ def chart(live, *args, **options):
     return live.chart(*args, **{"interactive": False, **options})
 
 
-def wait(what):
-    until = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < until, "it did not come"
-        threading.Event().wait(0.02)
-
-
 def wait_until_collected(*held):
     """Wait until nothing holds these any more. Collecting holds the interpreter: in between the painter is to come to its next picture."""
-    until = time.monotonic() + 60
-    while True:
-        gc.collect()
-        if all(one() is None for one in held):
-            return
-        assert time.monotonic() < until, held
-        time.sleep(0.5)
+    wait(lambda: gc.collect() is not None and all(one() is None for one in held), every_s=0.5)
 
 
 def test_it_begins_with_the_history_and_goes_on_with_the_stream(con, live):
@@ -182,7 +171,7 @@ def test_interactive_is_true_or_false(live, asked):
 
 
 def test_a_picture_that_fails_keeps_nothing_else_from_ending(con, monkeypatch):
-    monkeypatch.setattr(PAINTER, "add", lambda _: None)  # it ends charts, too, and may be the first to see that the buffer has stopped
+    paint_by_hand(monkeypatch)  # or the painter may be the first to see that the buffer has stopped, and end the charts
     live = con.live("kline:1m:btcusdt", "kline:5m:ethusdt")
     bad, good = chart(live, "BTCUSDT"), chart(live, "ETHUSDT", "5m")
     for one in (bad, good):

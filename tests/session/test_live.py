@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from archives import book, kline, ticker, trade, utc, write
+from waiting import wait
 
 import qalypto_research as qr
 from qalypto_research.stream import hub as hubs
@@ -80,11 +81,7 @@ def played(folder):
     """Return a connection whose stream has been played to its end, and the buffer that listened."""
     with qr.connect(folder, at=BEGIN, speed=SPEED) as con:
         live = con.live("*")
-        until = time.monotonic() + 60
-        while live.state != "finished":
-            assert time.monotonic() < until, live
-            live.intake.store.count()
-            time.sleep(0.05)
+        wait(lambda: live.intake.store.count() and live.state == "finished", every_s=0.05)
         yield con, live
 
 
@@ -189,10 +186,7 @@ def test_what_nobody_holds_ends(con, threads):
     assert threads() == ["qalypto-stream"]
     del one
     gc.collect()
-    until = time.monotonic() + 60
-    while threads():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait(lambda: not threads())
 
 
 def test_stopping_is_prompt_final_and_leaves_the_rows(live, threads):
@@ -290,10 +284,7 @@ def test_a_symbol_that_an_archive_cannot_have_is_refused_at_once(live, channel):
 def test_what_the_server_refuses_of_a_buffer_is_said(live, con, monkeypatch):
     monkeypatch.setattr(type(con), "stream_symbols", lambda _: None)  # as of the service, which alone knows its symbols
     made = live("trade:btcusd", "ticker:btcusdt").wait(table="ticker")
-    until = time.monotonic() + 30
-    while not made.refused or made.state != "live":  # the quotes may come before it is refused
-        assert time.monotonic() < until, (made.state, made.refused)
-        time.sleep(0.01)
+    wait(lambda: made.refused and made.state == "live")  # the quotes may come before it is refused
     said = "trade:btcusd: Unknown channel: trade:btcusd."
     assert (made.state, made.reason, made.refused) == ("live", said, {"trade:btcusd": said.removeprefix("trade:btcusd: ")})
     assert said in repr(made)
@@ -407,10 +398,7 @@ def test_a_callback_that_fails_is_reported_and_stops_nothing(live):
     one.on("callback", told.append)  # first: a failure is told once, and may come at once
     one.on("trade", lambda _: 1 // 0)
     one.on("trade", good.append)
-    until = time.monotonic() + 60
-    while not told or len(good) < 5 or one.health().totals["callback_errors"] < 4:
-        assert time.monotonic() < until, (told, len(good), one.health().totals)
-        time.sleep(0.01)
+    wait(lambda: told and len(good) >= 5 and one.health().totals["callback_errors"] >= 4)
     assert one.events.query("what == 'callback'")["detail"].str.contains("ZeroDivisionError").sum() == 1
     assert told[0].what == "callback"
     assert "ZeroDivisionError" in told[0].detail
@@ -420,10 +408,7 @@ def test_a_callback_that_fails_is_reported_and_stops_nothing(live):
 def test_a_callback_that_would_end_its_thread_does_not(live):
     one = live("trade")
     end = one.on("trade", lambda _: sys.exit())
-    until = time.monotonic() + 60
-    while one.health().totals["callback_errors"] < 3:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait(lambda: one.health().totals["callback_errors"] >= 3)
     end()
     assert one.events.query("what == 'callback'")["detail"].str.contains("SystemExit").sum() == 1
 
@@ -479,12 +464,15 @@ def test_time_passes_in_a_coroutine_and_in_a_script(live):
     one = live("trade:btcusdt")
     one.wait(1, timeout=30)
     for run in (lambda: asyncio.run(one.arun(0.5)), lambda: one.run(0.5)):
-        before, begun, runs = one.intake.store.count(), time.monotonic(), 0
-        while one.intake.store.count() == before:
-            assert time.monotonic() < begun + 60
+        before = one.intake.store.count()
+
+        def passes(run=run):
+            begun = time.monotonic()
             run()
-            runs += 1
-        assert time.monotonic() - begun >= 0.5 * runs
+            assert time.monotonic() - begun >= 0.5
+            return one.intake.store.count()
+
+        wait(lambda: passes() > before)  # noqa: B023 - it is waited for here
     with pytest.raises(qr.errors.InputError, match="seconds: -1 must be"):
         one.run(-1)
 

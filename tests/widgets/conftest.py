@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import comm
 import pytest
-from told_candles import BTC, CANDLES, FORMING, LOOKS, Told, Wire, needs_bundle
+from told_candles import BTC, CANDLES, FORMING, LOOKS, Told, Wire, needs_bundle, paint_by_hand
 
 from qalypto_research.charts.widgets import chart as chart_module
 from qalypto_research.charts.widgets import interactive
@@ -41,8 +41,8 @@ def nothing_is_left():
 
 @pytest.fixture
 def by_hand(monkeypatch):
-    """Leave the painting to the test. The painter, told to stop when a chart is there, may have painted it by then."""
-    monkeypatch.setattr(PAINTER, "add", lambda _: None)
+    """Leave the painting to the test."""
+    paint_by_hand(monkeypatch)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import weakref
 import ipywidgets
 import numpy as np
 import pytest
-from told_candles import BTC, LOOKS, START_S, Told, hear, needs_bundle, pixels, wait
+from told_candles import BTC, LOOKS, START_S, Told, hear, needs_bundle, pixels
+from waiting import wait
 
 import qalypto_research as qr
 from qalypto_research.charts.widgets import bundle, hearing

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from told_candles import BTC, LOOKS, Told, hear, needs_bundle, pixels, wait
+from told_candles import BTC, LOOKS, Told, hear, needs_bundle, pixels
+from waiting import wait
 
 import qalypto_research as qr
 from qalypto_research.charts.widgets import interactive

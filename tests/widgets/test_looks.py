@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from told_candles import START_S, Wire, pixels, wait
+from told_candles import START_S, Wire, pixels
+from waiting import wait
 
 import qalypto_research as qr
 from qalypto_research.charts.model.themes import LIGHT
